@@ -123,19 +123,20 @@ type Parts struct {
 	HeldOut     []Row // no model learns from these: accuracy is measured here
 }
 
-// Split deals rows at random: two fifths to the base, two fifths to the later
-// contribution, the rest held out. A seed always deals the same way, and each
-// part keeps the order of the file.
+// Split deals rows at random: a fifth to the base, three fifths to the later
+// contribution, the rest held out. The base is the small part, so that what the
+// contribution is worth can be measured. A seed always deals the same way, and
+// each part keeps the order of the file.
 func Split(rows []Row, seed uint64) (Parts, error) {
 	if len(rows) < 5 {
 		return Parts{}, errors.New("splitting rows: got fewer than 5, want some for each part")
 	}
 	order := rand.New(rand.NewPCG(seed, 0)).Perm(len(rows))
-	share := 2 * len(rows) / 5
+	fifth := len(rows) / 5
 	return Parts{
-		Base:        pick(rows, order[:share]),
-		Contributed: pick(rows, order[share:2*share]),
-		HeldOut:     pick(rows, order[2*share:]),
+		Base:        pick(rows, order[:fifth]),
+		Contributed: pick(rows, order[fifth:4*fifth]),
+		HeldOut:     pick(rows, order[4*fifth:]),
 	}, nil
 }
 

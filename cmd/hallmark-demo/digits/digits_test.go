@@ -113,7 +113,7 @@ func TestSplitDealsEveryRowOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := []int{len(p.Base), len(p.Contributed), len(p.HeldOut)}, []int{718, 718, 361}; !slices.Equal(got, want) {
+	if got, want := []int{len(p.Base), len(p.Contributed), len(p.HeldOut)}, []int{359, 1077, 361}; !slices.Equal(got, want) {
 		t.Errorf("got parts of %v rows, want %v", got, want)
 	}
 	seen := map[string]bool{}
