@@ -70,7 +70,7 @@ func newLayer(draw *rand.Rand, in, out int) Layer {
 	l := Layer{In: in, Out: out, Weight: make([]float32, in*out), Bias: make([]float32, out)}
 	limit := float32(math.Sqrt(6 / float64(in)))
 	for i := range l.Weight {
-		l.Weight[i] = (2*draw.Float32() - 1) * limit
+		l.Weight[i] = (float32(2*draw.Float32()) - 1) * limit
 	}
 	return l
 }
