@@ -3,7 +3,9 @@ package statement
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -55,8 +57,23 @@ func (e *Error) Error() string {
 // Unwrap returns the fault.
 func (e *Error) Unwrap() error { return e.Fault }
 
+// maxDetail bounds the detail of an error, in bytes: a body may hold a text of
+// tens of thousands, and errors end in logs and replies.
+const maxDetail = 512
+
 func fault(f Fault, format string, args ...any) *Error {
-	return &Error{Fault: f, Detail: fmt.Sprintf(format, args...)}
+	return &Error{Fault: f, Detail: clip(fmt.Sprintf(format, args...), maxDetail)}
+}
+
+// clip cuts s, at a whole character, to at most the given bytes and an ellipsis.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	for !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most] + "..."
 }
 
 // under puts one more step before the error's path.
@@ -69,6 +86,9 @@ func (e *Error) under(step string) *Error {
 	}
 	return e
 }
+
+// step makes a step of a path from a name that the body chose.
+func step(name string) string { return clip(strconv.Quote(name), maxIdentifierSize) }
 
 // under puts one more step before the path of err, which is nil or an *Error.
 func under(err error, step string) error {

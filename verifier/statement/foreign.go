@@ -114,14 +114,14 @@ func getForeignDigests(d *jsontext.Decoder, sub *Subject) error {
 		alg := token.String()
 		value, err := expect(d, kindString)
 		if err != nil {
-			return under(err, alg)
+			return under(err, step(alg))
 		}
 		if alg != AlgBlob {
 			continue
 		}
 		b, err := hex.DecodeString(value.String())
 		if err != nil || len(b) != len(sub.Digest) {
-			return fault(ErrBadValue, "got %q, want 64 hex digits", value.String()).under(alg)
+			return fault(ErrBadValue, "got %q, want 64 hex digits", value.String()).under(step(alg))
 		}
 		sub.Alg, sub.Digest = alg, Digest(b)
 	}

@@ -274,10 +274,10 @@ func getSubjectDigest(d *jsontext.Decoder, s *Subject) error {
 	s.Alg = alg.String()
 	value, err := expect(d, kindString)
 	if err != nil {
-		return under(err, s.Alg)
+		return under(err, step(s.Alg))
 	}
 	if s.Digest, err = parseHex(value.String()); err != nil {
-		return under(err, s.Alg)
+		return under(err, step(s.Alg))
 	}
 	if d.PeekKind() != kindObjectEnd {
 		return fault(ErrSubject, "more than one digest, want exactly one")

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
@@ -320,6 +321,22 @@ func TestErrorsSayWhere(t *testing.T) {
 	var e *statement.Error
 	if !errors.As(err, &e) || !strings.HasPrefix(e.Path, "predicate.bases[") || !strings.HasSuffix(e.Path, "].relation") {
 		t.Errorf("Parse = %v, want an error at predicate.bases[i].relation", err)
+	}
+}
+
+// Errors end in logs: what they quote is bounded, however long the body's texts.
+func TestErrorsAreShort(t *testing.T) {
+	long := strings.Repeat("é", 20_000)
+	for _, body := range []string{
+		strings.Replace(slsa, "https://slsa.dev/provenance/v1", long, 1),
+		strings.Replace(slsa, `"sha512": "00"`, `"`+long+`": 0`, 1),
+		strings.Replace(slsa, `"sha512"`, `"`+long[:20_000]+`": "", "`+long[:20_000]+`"`, 1),
+		strings.Replace(slsa, "2CF24DBA", long, 1),
+	} {
+		_, err := statement.Parse([]byte(body))
+		if err == nil || len(err.Error()) > 1000 || !utf8.ValidString(err.Error()) {
+			t.Errorf("Parse = %.200v of %d bytes, want an error of at most 1000", err, len(fmt.Sprint(err)))
+		}
 	}
 }
 
