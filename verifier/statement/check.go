@@ -306,8 +306,8 @@ func checkTime(s string) error { return checkTimeForm(s, "2006-01-02T15:04:05Z")
 // one layout sort as their moments do.
 func checkTimeForm(s, layout string) error {
 	t, err := time.Parse(layout, s)
-	if err != nil || t.Format(layout) != s {
-		return bad("got %q, want the form %s", s, layout)
+	if err != nil || t.Format(layout) != s || t.Year() < 1 {
+		return bad("got %q, want the form %s from the year 1 on", s, layout)
 	}
 	return nil
 }

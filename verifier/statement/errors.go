@@ -18,6 +18,7 @@ type Fault string
 const (
 	ErrTooLarge         Fault = "TOO_LARGE"         // the body exceeds its bound
 	ErrNotUTF8          Fault = "NOT_UTF8"          // the body is not valid UTF-8
+	ErrTooDeep          Fault = "TOO_DEEP"          // objects and arrays nest beyond their bound
 	ErrNotJSON          Fault = "NOT_JSON"          // not one JSON value (RFC 8259)
 	ErrDuplicateMember  Fault = "DUPLICATE_MEMBER"  // an object names a member twice
 	ErrUnknownMember    Fault = "UNKNOWN_MEMBER"    // a member that the format does not have

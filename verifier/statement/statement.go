@@ -41,6 +41,11 @@ const TypeStatement = "https://in-toto.io/Statement/v1"
 // signature no longer fits.
 const MaxBodySize = entry.MaxEntrySize - 3<<10
 
+// maxDepth bounds how many objects and arrays of a body are open at once. Own
+// statements need 5 and provenance in the field some 10; what recursion allows
+// differs between languages, and readers must not differ on what is accepted.
+const maxDepth = 64
+
 // Kind says what a statement is about.
 type Kind uint8
 
@@ -193,6 +198,9 @@ func parseEnvelope(body []byte) (env envelope, err error) {
 	if !utf8.Valid(body) {
 		return env, fault(ErrNotUTF8, "the body is not valid UTF-8")
 	}
+	if tooDeep(body) {
+		return env, fault(ErrTooDeep, "more than %d objects and arrays are open at once", maxDepth)
+	}
 	d := decoder(body)
 	if _, err := expect(d, kindObject); err != nil {
 		return env, err
@@ -247,6 +255,28 @@ func parseEnvelope(body []byte) (env envelope, err error) {
 	}
 	env.predicateType = unquote(predicateType)
 	return env, nil
+}
+
+// tooDeep counts brackets outside strings. It runs before the JSON reader,
+// which has a bound of its own, and so may count in what is not JSON.
+func tooDeep(body []byte) bool {
+	depth, inString := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case inString && c == '\\':
+			i++ // whatever is escaped does not end the string
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
 }
 
 // unquote returns the text of a JSON string that was already read once.

@@ -234,7 +234,7 @@ func TestListFiles(t *testing.T) {
 		{"few files", named(3, "model-%05d.safetensors"), 3, 3},
 		{"more files than are listed", named(1000, "model-%05d.safetensors"), 64, 64},
 		{"long paths", named(64, strings.Repeat("d/", 300)+"%05d"), 10, 20},
-		{"a path that alone is too long to list", named(1, strings.Repeat("\"", 4096)+"%d")[:1], 1, 1},
+		{"two paths that do not fit together", named(2, strings.Repeat("\"", 4095)+"%d"), 1, 1},
 	} {
 		t.Run(test.story, func(t *testing.T) {
 			s := statement.NewModel(tiny, &statement.Model{
@@ -245,16 +245,13 @@ func TestListFiles(t *testing.T) {
 			if n := len(s.Model.Listed); n < test.least || n > test.most {
 				t.Errorf("listed %d files, want %d to %d", n, test.least, test.most)
 			}
-			if test.story == "a path that alone is too long to list" {
-				return // its quotes fit, but no path is longer than 4,096 bytes
-			}
-			body, err := s.Marshal()
-			if err != nil {
+			if _, err := s.Marshal(); err != nil {
 				t.Fatalf("Marshal: %v", err)
 			}
 			if n := len(s.Model.Listed); n < min(len(test.files), statement.MaxListed) {
-				if room := statement.MaxBodySize - len(body); room > 800 {
-					t.Errorf("room for %d more bytes, want less than one more file needs", room)
+				s.Model.Listed = test.files[:n+1]
+				if _, err := s.Marshal(); !errors.Is(err, statement.ErrTooLarge) {
+					t.Errorf("with one more file Marshal = %v, want %v", err, statement.ErrTooLarge)
 				}
 			}
 		})

@@ -201,6 +201,7 @@ func evils(t testing.TB) []evil {
 		{"an unknown state", status, `"superseded"`, `"gone"`, statement.ErrBadValue},
 		{"a reason in capitals", status, `"better-weights"`, `"Better"`, statement.ErrBadValue},
 		{"a day that is not", dataset, `"from":"1998-07-01"`, `"from":"1998-02-29"`, statement.ErrBadValue},
+		{"a day of the year zero", dataset, `"from":"1998-07-01"`, `"from":"0000-07-01"`, statement.ErrBadValue},
 		{"a day in another form", dataset, `"from":"1998-07-01"`, `"from":"1998-7-1"`, statement.ErrBadValue},
 		{"a time with an offset", training, `23:59:59Z`, `23:59:59+00:00`, statement.ErrBadValue},
 		{"a time with a fraction", training, `23:59:59Z`, `23:59:59.0Z`, statement.ErrBadValue},
@@ -300,7 +301,11 @@ var foreigns = []struct {
 	{"foreign, invalid UTF-8", "buildDefinition", "build\xc0\xafDefinition", "NOT_UTF8"},
 	{"foreign, as large as one may be", "buildDefinition", strings.Repeat("b", 60_000-len(slsa)+len("buildDefinition")), "ok"},
 	{"foreign, too large", "buildDefinition", strings.Repeat("b", 60_001-len(slsa)+len("buildDefinition")), "TOO_LARGE"},
-	{"foreign, nested deeper than a reader should follow", `1e3`, strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000), "NOT_JSON"},
+	{"foreign, nested as deep as it may be", `1e3`, strings.Repeat("[", 61) + strings.Repeat("]", 61), "ok"},
+	{"foreign, nested too deep", `1e3`, strings.Repeat("[", 62) + strings.Repeat("]", 62), "TOO_DEEP"},
+	{"foreign, nested so deep that recursion ends", `1e3`, strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000), "TOO_DEEP"},
+	{"foreign, brackets in a text", `1e3`, `"\"` + strings.Repeat("[", 100) + `"`, "ok"},
+	{"foreign, a bracket left open", `1e3`, `[`, "NOT_JSON"},
 }
 
 // buildVectors returns the bodies with what they must meet. Bodies of tens of
