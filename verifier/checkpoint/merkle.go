@@ -22,13 +22,13 @@ func InclusionSize(index, size uint64) int {
 }
 
 // ConsistencySize returns how many hashes prove that a tree of size1 entries is
-// the beginning of one of size2; size1 <= size2.
+// the beginning of one of size2; 0 < size1 <= size2.
 //
 // It is the inclusion proof of the old tree's last entry, cut off below the
 // largest full subtree that ends the old tree, with that subtree's hash in
 // front unless it is the whole old tree, whose root the verifier has.
 func ConsistencySize(size1, size2 uint64) int {
-	if size1 == 0 || size1 == size2 {
+	if size1 == size2 {
 		return 0
 	}
 	level := bits.TrailingZeros64(size1)
@@ -73,18 +73,19 @@ func VerifyInclusion(index, size uint64, leafHash [HashSize]byte, hashes [][Hash
 }
 
 // VerifyConsistency checks that the tree (size2, root2) begins with the tree
-// (size1, root1), size1 <= size2 (RFC 9162, section 2.1.4.2). It fails with
-// [ErrConsistency]. Every tree begins with the empty one, whose root is then
-// checked: a caller can't be told that any root at all was the empty tree's.
+// (size1, root1), 0 < size1 <= size2 (RFC 9162, section 2.1.4.2). It fails with
+// [ErrConsistency]. Size 0 is refused: every tree begins with the empty one, so
+// there is nothing to prove, and a success would only look like evidence. Who
+// holds no tree yet has nothing to compare.
 func VerifyConsistency(size1, size2 uint64, hashes [][HashSize]byte, root1, root2 [HashSize]byte) error {
+	if size1 == 0 {
+		return fmt.Errorf("%w: from size 0, which says nothing of size %d", ErrConsistency, size2)
+	}
 	if size1 > size2 {
 		return fmt.Errorf("%w: size %d is smaller than %d", ErrConsistency, size2, size1)
 	}
 	if got, want := len(hashes), ConsistencySize(size1, size2); got != want {
 		return fmt.Errorf("%w: %d hashes, want %d from size %d to %d", ErrConsistency, got, want, size1, size2)
-	}
-	if size1 == 0 && root1 != emptyRoot {
-		return fmt.Errorf("%w: root at size 0 is %x, want %x", ErrConsistency, root1, emptyRoot)
 	}
 	err := proof.VerifyConsistency(hasher, size1, size2, views(hashes), root1[:], root2[:])
 	if mismatch := (proof.RootMismatchError{}); errors.As(err, &mismatch) {

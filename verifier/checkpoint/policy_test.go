@@ -33,21 +33,33 @@ func TestParsePolicy(t *testing.T) {
 	}
 }
 
-func TestParsePolicyAccepts(t *testing.T) {
+// policyCase is a story of a policy file. The cases become the vectors.
+type policyCase struct {
+	name, text string
+	want       string // part of the error; empty: accepted
+}
+
+func policyCases() []policyCase { return append(goodPolicies(), badPolicies()...) }
+
+func goodPolicies() []policyCase {
 	log := fmt.Sprintf("log %v\n", logKey)
-	for _, tt := range []struct{ name, text string }{
-		{"no witness", log + "quorum none\n"},
-		{"a single witness for a quorum", log + fmt.Sprintf("witness w %v\nquorum w\n", w1)},
-		{"no newline at the end", log + "quorum none"},
-		{"tabs, indentation, comments and empty lines", "\t # a comment\n#another\n\n \tlog \t" + logKey.Key().String() + "\t\n  quorum\tnone  \n"},
-		{"a number sign inside a URL", fmt.Sprintf("log %v https://x/#frag\nquorum none\n", logKey)},
-		{"octets that are not UTF-8 in names and comments", log + fmt.Sprintf("#\xff\nwitness \xfe %v\nquorum \xfe\n", w1)},
-		{"a quorum above the witnesses it does not name", "quorum none\n" + log + fmt.Sprintf("witness w %v\n", w1)},
-		{"two logs", log + fmt.Sprintf("log %v\nquorum none\n", otherLog)},
-		{"one log with two keys", log + fmt.Sprintf("log %v\nquorum none\n", logKeyPQ)},
-		{"groups in groups", log + fmt.Sprintf("witness a %v\nwitness b %v\ngroup g any a\ngroup h all g b\nquorum h\n", w1, w2)},
-		{"a witness named like a keyword", log + fmt.Sprintf("witness quorum %v\nquorum quorum\n", w1)},
-	} {
+	return []policyCase{
+		{"no witness", log + "quorum none\n", ""},
+		{"a single witness for a quorum", log + fmt.Sprintf("witness w %v\nquorum w\n", w1), ""},
+		{"no newline at the end", log + "quorum none", ""},
+		{"tabs, indentation, comments and empty lines", "\t # a comment\n#another\n\n \tlog \t" + logKey.Key().String() + "\t\n  quorum\tnone  \n", ""},
+		{"a number sign inside a URL", fmt.Sprintf("log %v https://x/#frag\nquorum none\n", logKey), ""},
+		{"octets that are not UTF-8 in names and comments", log + fmt.Sprintf("#\xff\nwitness \xfe %v\nquorum \xfe\n", w1), ""},
+		{"a quorum above the witnesses it does not name", "quorum none\n" + log + fmt.Sprintf("witness w %v\n", w1), ""},
+		{"two logs", log + fmt.Sprintf("log %v\nquorum none\n", otherLog), ""},
+		{"one log with two keys", log + fmt.Sprintf("log %v\nquorum none\n", logKeyPQ), ""},
+		{"groups in groups", log + fmt.Sprintf("witness a %v\nwitness b %v\ngroup g any a\ngroup h all g b\nquorum h\n", w1, w2), ""},
+		{"a witness named like a keyword", log + fmt.Sprintf("witness quorum %v\nquorum quorum\n", w1), ""},
+	}
+}
+
+func TestParsePolicyAccepts(t *testing.T) {
+	for _, tt := range goodPolicies() {
 		t.Run(tt.name, func(t *testing.T) {
 			p := mustPolicy(t, tt.text)
 			if got := mustPolicy(t, p.String()).String(); got != p.String() {
@@ -57,10 +69,10 @@ func TestParsePolicyAccepts(t *testing.T) {
 	}
 }
 
-func TestParsePolicyRefuses(t *testing.T) {
+func badPolicies() []policyCase {
 	log := fmt.Sprintf("log %v\n", logKey)
 	witnesses := log + fmt.Sprintf("witness w1 %v\nwitness w2 %v\n", w1, w2) // lines 1 to 3
-	for _, tt := range []struct{ name, text, want string }{
+	return []policyCase{
 		{"nothing", "", "no line \"log vkey\""},
 		{"no log", fmt.Sprintf("witness w %v\nquorum w\n", w1), "no line \"log vkey\""},
 		{"no quorum", witnesses, "no line \"quorum name\""},
@@ -100,7 +112,11 @@ func TestParsePolicyRefuses(t *testing.T) {
 		{"a huge threshold", witnesses + "group g 18446744073709551617 w1 w2\n", "line 4: threshold"},
 		{"a negative threshold", witnesses + "group g -1 w1 w2\n", "line 4: threshold \"-1\""},
 		{"a huge file", log + strings.Repeat("#\n", checkpoint.MaxPolicySize/2), "want at most 524288"},
-	} {
+	}
+}
+
+func TestParsePolicyRefuses(t *testing.T) {
+	for _, tt := range badPolicies() {
 		t.Run(tt.name, func(t *testing.T) {
 			p, err := checkpoint.ParsePolicy([]byte(tt.text))
 			if err == nil {
