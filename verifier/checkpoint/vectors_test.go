@@ -44,7 +44,7 @@ type (
 		Extension string        `json:"extension,omitempty"`
 		LogKey    string        `json:"logKey"`
 		Cosigned  []cosigned    `json:"cosigned"`
-		Quorum    []tallyVector `json:"tallies"` // quorum, witnesses, auditors
+		Tallies   []tallyVector `json:"tallies"` // quorum, witnesses, auditors
 		Time      int64         `json:"time,string"`
 	}
 	cosigned struct {
@@ -202,7 +202,7 @@ func vectorOf(v *checkpoint.Verified) *verifiedVector {
 		out.Cosigned = append(out.Cosigned, cosigned{c.Witness, c.Time})
 	}
 	for _, tally := range []checkpoint.Tally{v.Quorum, v.Witnesses, v.Auditors} {
-		out.Quorum = append(out.Quorum, tallyVector(tally))
+		out.Tallies = append(out.Tallies, tallyVector(tally))
 	}
 	return out
 }
