@@ -1,0 +1,68 @@
+package weights
+
+import "fmt"
+
+// Fault is a short stable code of what is wrong with a file or a manifest, shared with the test vectors.
+type Fault string
+
+// What can be wrong with a safetensors file.
+const (
+	HeaderMissing   Fault = "header-missing"   // fewer bytes than the header's length takes
+	HeaderTooLong   Fault = "header-too-long"  // more than MaxHeader
+	ShortFile       Fault = "short-file"       // the file ends before its header or its last tensor does
+	NotObject       Fault = "not-object"       // the header does not begin with "{", or a member is no object
+	BadJSON         Fault = "bad-json"         // syntax, or invalid UTF-8
+	DuplicateName   Fault = "duplicate-name"   // of a tensor, or of a member
+	HeaderTrailing  Fault = "header-trailing"  // anything but spaces behind the JSON
+	BadMetadata     Fault = "bad-metadata"     // "__metadata__" is not an object of strings
+	UnknownMember   Fault = "unknown-member"   // a tensor has something other than dtype, shape, data_offsets
+	MissingMember   Fault = "missing-member"   // or lacks one of them
+	BadMember       Fault = "bad-member"       // or one has the wrong type or length
+	BadNumber       Fault = "bad-number"       // not a whole number, or negative
+	NameTooLong     Fault = "name-too-long"    // more than 65,535 bytes
+	RankTooHigh     Fault = "rank-too-high"    // more than 255 dimensions
+	UnknownDtype    Fault = "unknown-dtype"    //
+	ShapeOverflow   Fault = "shape-overflow"   // a dimension beyond MaxNumber, or more bits than 64 bits count
+	ShapeMisaligned Fault = "shape-misaligned" // the elements do not fill their last byte
+	ShapeMismatch   Fault = "shape-mismatch"   // the offsets hold another number of bytes than dtype and shape
+	OffsetOverflow  Fault = "offset-overflow"  // begin > end, or beyond MaxNumber
+	Hole            Fault = "hole"             // bytes of no tensor
+	Overlap         Fault = "overlap"          // bytes of two tensors
+	TrailingBytes   Fault = "trailing-bytes"   // behind the last tensor
+)
+
+// What else can be wrong with a manifest.
+const (
+	ManifestTooLong Fault = "manifest-too-long"
+	ManifestSyntax  Fault = "manifest-syntax" // a wrong type, an unknown or a missing member
+	NotCanonical    Fault = "not-canonical"   // the same content would be written differently
+	BadKind         Fault = "bad-kind"        // unknown, or not the one that the path's suffix asks for
+	BadPath         Fault = "bad-path"        // see filetree.CheckPath
+	FileOrder       Fault = "file-order"      // not ascending, or a path twice
+	TensorOrder     Fault = "tensor-order"    // not ascending by begin, end, name
+	BadHeaderSize   Fault = "bad-header-size" // impossible for the kind of file
+	RootMismatch    Fault = "root-mismatch"   // a root is not the one over what it names
+)
+
+// FormatError says that a file, or a manifest, is not well formed. It names the fault where it lies.
+type FormatError struct {
+	Path   string // of the file; "" when the fault is in no one file, or when only a header was at hand
+	Tensor string // "" when the fault is in no one tensor
+	Fault  Fault
+	Detail string
+}
+
+func (e *FormatError) Error() string {
+	s := e.Detail
+	if e.Tensor != "" {
+		s = fmt.Sprintf("tensor %.200q: %s", e.Tensor, s)
+	}
+	if e.Path != "" {
+		s = fmt.Sprintf("%q: %s", e.Path, s)
+	}
+	return s
+}
+
+func fault(f Fault, format string, args ...any) *FormatError {
+	return &FormatError{Fault: f, Detail: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,170 @@
+package weights
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+
+	"github.com/hallmark-registry/hallmark/verifier/filetree"
+)
+
+// job is one file on its way to its roots. Its content behind the header is cut into chunks, and consecutive whole
+// chunks are packed into blocks: what one worker reads and hashes at a time.
+//
+//	file    | header |   tensor a    | b |      tensor c      |
+//	chunks           |  1 MiB  | rest| b |  1 MiB  |   rest   |
+//	blocks           | block 0 |  block 1 | block 2 | block 3  |
+//
+// Everything below file is guarded by the pool's mutex, except during newJob.
+type job struct {
+	name string // within the file system
+	file File
+	raw  hash.Hash // the file's own SHA-256, fed in order; nil when Fast leaves it out
+	keep bool      // keep chunk lists
+
+	source  io.ReaderAt
+	closer  io.Closer // nil while not open
+	cut     cutter
+	blocks  []*block // claimed and not yet retired, in file order
+	feeding bool     // a worker is feeding raw
+	fed     int      // how many of blocks raw has seen
+
+	part int           // which of the sizes of cut the tree and the list below belong to
+	tree filetree.Tree // over the part's chunks so far
+	list [][32]byte    // the same, if kept
+}
+
+// newJob prepares the file f: for a safetensors file it reads and checks the header.
+func newJob(fsys fs.FS, f filetree.File, o Options) (*job, error) {
+	kind, err := kindOf(f.Path, o.Raw)
+	if err != nil {
+		return nil, err
+	}
+	j := &job{name: f.Name, keep: o.Chunks, file: File{Path: f.Path, Kind: kind, Size: f.Size}}
+	if !o.Fast {
+		j.raw = sha256.New()
+	}
+	if kind == Safetensors {
+		if err := j.readHeader(fsys); err != nil {
+			return nil, inFile(err, f.Path)
+		}
+	}
+	j.cut = cutter{sizes: j.file.contentSizes(), offset: j.file.Header.Size}
+	return j, nil
+}
+
+// inFile names the file in which err arose.
+func inFile(err error, path string) error {
+	if bad, ok := err.(*FormatError); ok {
+		bad.Path = path
+		return bad
+	}
+	return fmt.Errorf("%q: %w", path, err)
+}
+
+func (j *job) readHeader(fsys fs.FS) error {
+	f, err := open(fsys, j.name, j.file.Size)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r := io.Reader(f)
+	if j.raw != nil {
+		r = io.TeeReader(f, j.raw)
+	}
+	j.file.Header, j.file.Tensors, err = ParseHeader(r, j.file.Size)
+	return err
+}
+
+// contentSizes has the sizes of what is cut into chunks: a raw file as a whole, or each tensor by itself.
+func (f *File) contentSizes() []uint64 {
+	if f.Kind == Raw {
+		return []uint64{f.Size}
+	}
+	sizes := make([]uint64, len(f.Tensors))
+	for i := range f.Tensors {
+		sizes[i] = f.Tensors[i].End - f.Tensors[i].Begin
+	}
+	return sizes
+}
+
+// open opens a regular file that must have the size it was listed with.
+func open(fsys fs.FS, name string, size uint64) (fs.File, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && (!info.Mode().IsRegular() || uint64(info.Size()) != size) {
+		err = fmt.Errorf("%w: got %d bytes (mode %v), want %d", ErrChanged, info.Size(), info.Mode().Type(), size)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// start opens the file for reading by any number of workers.
+func (j *job) start(fsys fs.FS) error {
+	f, err := open(fsys, j.name, j.file.Size)
+	if err != nil {
+		return err
+	}
+	j.closer = f
+	if at, ok := f.(io.ReaderAt); ok {
+		j.source = at
+		return nil
+	}
+	s := newSequence(f)
+	j.source = s
+	return s.skip(int64(j.file.Header.Size))
+}
+
+// take accepts the leaves of a retired block. Blocks retire in file order.
+func (j *job) take(b *block) {
+	for i, c := range b.chunks {
+		for j.part < c.part {
+			j.endPart()
+		}
+		j.tree.Add(b.leaves[i])
+		if j.keep {
+			j.list = append(j.list, b.leaves[i])
+		}
+	}
+}
+
+func (j *job) endPart() {
+	root, list := &j.file.Root, &j.file.Chunks
+	if j.file.Kind != Raw {
+		t := &j.file.Tensors[j.part]
+		root, list = &t.Root, &t.Chunks
+	}
+	*root, *list = j.tree.Root(), j.list
+	j.tree, j.list = filetree.Tree{}, nil
+	j.part++
+}
+
+// finish closes the file, in which no byte may follow, and computes what rests on its chunks.
+func (j *job) finish() error {
+	var more [1]byte
+	n, err := j.source.ReadAt(more[:], int64(j.file.Size))
+	if n > 0 {
+		return fmt.Errorf("%w: got more than %d bytes", ErrChanged, j.file.Size)
+	}
+	if err != io.EOF {
+		return err
+	}
+	for j.part < len(j.cut.sizes) {
+		j.endPart()
+	}
+	if j.file.Kind != Raw {
+		j.file.Root = j.file.tensorsRoot()
+	}
+	if j.raw != nil {
+		j.file.SHA256 = sum(j.raw)
+	}
+	return nil
+}
