@@ -1,6 +1,7 @@
 package checkpoint_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/hallmark-registry/hallmark/verifier/checkpoint"
@@ -74,7 +75,7 @@ func BenchmarkVerify(b *testing.B) {
 }
 
 func BenchmarkVerifyMLDSA(b *testing.B) {
-	policy := mustPolicy(b, mustPolicyText("log %v\nquorum none\n", logKeyPQ))
+	policy := mustPolicy(b, fmt.Sprintf("log %v\nquorum none\n", logKeyPQ))
 	note := sign(head(1<<20), logKeyPQ)
 	b.ReportAllocs()
 	for b.Loop() {

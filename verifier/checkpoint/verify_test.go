@@ -83,8 +83,8 @@ type noteCase struct {
 func noteCases() []noteCase {
 	policy := policyText()
 	good := cosign(sign(head(109482), logKey), 1_700_000_000, w1, w2, w3)
-	two := mustPolicyText("log %v\nlog %v\nquorum none\n", logKey, otherLog)
-	rotating := mustPolicyText("log %v\nlog %v\nquorum none\n", logKey, logKeyPQ)
+	two := fmt.Sprintf("log %v\nlog %v\nquorum none\n", logKey, otherLog)
+	rotating := fmt.Sprintf("log %v\nlog %v\nquorum none\n", logKey, logKeyPQ)
 	audited := strings.Replace(policy, "quorum witnesses", "group both all witnesses auditors\nquorum both", 1)
 	impostor := newImpostor()
 	extended := head(12)
@@ -110,9 +110,9 @@ func noteCases() []noteCase {
 		{"times of which the second latest counts", policy, cosign(cosign(cosign(sign(head(12), logKey), 300, w1), 100, w2), 200, w3), ""},
 		{"a witness that cosigned twice", policy, cosign(cosign(sign(head(12), logKey), 60, w1), 70, w2, w1), ""},
 		{"an ML-DSA cosignature without time", policy, cosign(cosign(sign(head(12), logKey), 50, w1), 0, w3), ""},
-		{"no quorum asked, none there", mustPolicyText("log %v\nquorum none\n", logKey), sign(head(12), logKey), ""},
-		{"no quorum asked, a witness there", mustPolicyText("log %v\nwitness w1 %v\nquorum none\n", logKey, w1), onlyOne, ""},
-		{"a quorum of one witness", mustPolicyText("log %v\nwitness w1 %v\nquorum w1\n", logKey, w1), onlyOne, ""},
+		{"no quorum asked, none there", fmt.Sprintf("log %v\nquorum none\n", logKey), sign(head(12), logKey), ""},
+		{"no quorum asked, a witness there", fmt.Sprintf("log %v\nwitness w1 %v\nquorum none\n", logKey, w1), onlyOne, ""},
+		{"a quorum of one witness", fmt.Sprintf("log %v\nwitness w1 %v\nquorum w1\n", logKey, w1), onlyOne, ""},
 		{"witnesses and auditors asked", audited, cosign(cosign(sign(head(12), logKey), 50, w1, w2), 40, a1), ""},
 		{"extension lines under Ed25519", policy, cosign(sign(extended, logKey), 50, w1, w2), ""},
 		{"the second log of a policy", two, sign(otherHead, otherLog), ""},
@@ -151,8 +151,6 @@ func noteCases() []noteCase {
 		{"bytes that are not UTF-8", policy, append(bytes.Clone(good), 0xff, '\n'), "malformed"},
 	}
 }
-
-func mustPolicyText(format string, args ...any) string { return fmt.Sprintf(format, args...) }
 
 // newImpostor has the log's name, and a key of its own.
 func newImpostor() *checkpoint.Signer {
@@ -381,7 +379,7 @@ func randomPolicy(rng *rand.Rand, pool []*checkpoint.Signer) string {
 }
 
 func TestTallyWithoutNamedGroups(t *testing.T) {
-	text := mustPolicyText("log %v\nwitness w1 %v\nwitness w2 %v\nwitness a1 %v\ngroup auditors all a1\nquorum w1\n", logKey, w1, w2, a1)
+	text := fmt.Sprintf("log %v\nwitness w1 %v\nwitness w2 %v\nwitness a1 %v\ngroup auditors all a1\nquorum w1\n", logKey, w1, w2, a1)
 	v, err := mustPolicy(t, text).Verify(cosign(sign(head(3), logKey), 5, w1, a1))
 	if err != nil {
 		t.Fatal(err)
