@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -83,7 +84,20 @@ type Body interface {
 type LedgerID [32]byte
 
 // String returns the id as 64 lower-case hex digits.
-func (id LedgerID) String() string { return fmt.Sprintf("%x", id[:]) }
+func (id LedgerID) String() string { return hex.EncodeToString(id[:]) }
+
+// MarshalText returns the id's text, so that JSON shows it.
+func (id LedgerID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (id *LedgerID) UnmarshalText(text []byte) error {
+	b, err := hex.DecodeString(string(text))
+	if err != nil || len(b) != len(id) || hex.EncodeToString(b) != string(text) {
+		return fmt.Errorf("ledger id %q, want 64 lower-case hex digits", clip(string(text)))
+	}
+	copy(id[:], b)
+	return nil
+}
 
 func newBody(k Kind) (Body, error) {
 	switch k {

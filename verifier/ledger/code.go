@@ -108,6 +108,17 @@ func (c Code) String() string {
 // MarshalText returns the name, so that JSON shows names and not numbers.
 func (c Code) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
+// UnmarshalText reads a name.
+func (c *Code) UnmarshalText(text []byte) error {
+	for code, name := range codeNames {
+		if name == string(text) {
+			*c = code
+			return nil
+		}
+	}
+	return fmt.Errorf("code %q is unknown", clip(string(text)))
+}
+
 // Codes returns every code that an entry can be given, ascending.
 func Codes() []Code {
 	all := make([]Code, 0, len(codeNames))

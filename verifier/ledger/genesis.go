@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -276,7 +275,7 @@ func (g *Genesis) put(w *writer) {
 }
 
 func (g *Genesis) check() error {
-	return errors.Join(
+	return cmp.Or(
 		checkText("origin", g.Origin, maxOrigin, nameByte),
 		checkText("symbol", g.Symbol, maxSymbol, func(i int, c byte) bool {
 			return c >= 'A' && c <= 'Z' || i > 0 && c >= '0' && c <= '9'

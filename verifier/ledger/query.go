@@ -3,7 +3,6 @@ package ledger
 import (
 	"bytes"
 	"cmp"
-	"encoding/hex"
 	"fmt"
 	"iter"
 	"maps"
@@ -12,9 +11,6 @@ import (
 	"github.com/hallmark-registry/hallmark/verifier/entry"
 	"github.com/hallmark-registry/hallmark/verifier/statement"
 )
-
-// MarshalText returns the id's text, so that JSON shows it.
-func (id LedgerID) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, id[:]), nil }
 
 // Genesis returns the ledger's genesis, or nil if the log has none. The caller
 // must not change it.
