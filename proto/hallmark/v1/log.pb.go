@@ -108,9 +108,7 @@ func (x *GetCheckpointResponse) GetCheckpoint() string {
 type GetInclusionProofRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Index of the entry, from 0.
-	Index uint64 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
-	// Tree size to prove it for, larger than index; 0 means the latest published.
-	TreeSize      uint64 `protobuf:"varint,2,opt,name=tree_size,json=treeSize,proto3" json:"tree_size,omitempty"`
+	Index         uint64 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -148,13 +146,6 @@ func (*GetInclusionProofRequest) Descriptor() ([]byte, []int) {
 func (x *GetInclusionProofRequest) GetIndex() uint64 {
 	if x != nil {
 		return x.Index
-	}
-	return 0
-}
-
-func (x *GetInclusionProofRequest) GetTreeSize() uint64 {
-	if x != nil {
-		return x.TreeSize
 	}
 	return 0
 }
@@ -427,10 +418,9 @@ const file_hallmark_v1_log_proto_rawDesc = "" +
 	"\x15GetCheckpointResponse\x12\x1e\n" +
 	"\n" +
 	"checkpoint\x18\x01 \x01(\tR\n" +
-	"checkpoint\"M\n" +
+	"checkpoint\"0\n" +
 	"\x18GetInclusionProofRequest\x12\x14\n" +
-	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x1b\n" +
-	"\ttree_size\x18\x02 \x01(\x04R\btreeSize\"1\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\"1\n" +
 	"\x19GetInclusionProofResponse\x12\x14\n" +
 	"\x05proof\x18\x01 \x01(\tR\x05proof\"R\n" +
 	"\x1aGetConsistencyProofRequest\x12\x1b\n" +

@@ -34,7 +34,8 @@ const (
 type LogServiceClient interface {
 	// Returns the latest published checkpoint.
 	GetCheckpoint(ctx context.Context, in *GetCheckpointRequest, opts ...grpc.CallOption) (*GetCheckpointResponse, error)
-	// Proves that an entry stands at an index of the log.
+	// Proves that an entry stands at an index of the log, under the latest
+	// published checkpoint.
 	GetInclusionProof(ctx context.Context, in *GetInclusionProofRequest, opts ...grpc.CallOption) (*GetInclusionProofResponse, error)
 	// Proves that the log at one size is the beginning of the log at another.
 	GetConsistencyProof(ctx context.Context, in *GetConsistencyProofRequest, opts ...grpc.CallOption) (*GetConsistencyProofResponse, error)
@@ -99,7 +100,8 @@ func (c *logServiceClient) GetBundle(ctx context.Context, in *GetBundleRequest, 
 type LogServiceServer interface {
 	// Returns the latest published checkpoint.
 	GetCheckpoint(context.Context, *GetCheckpointRequest) (*GetCheckpointResponse, error)
-	// Proves that an entry stands at an index of the log.
+	// Proves that an entry stands at an index of the log, under the latest
+	// published checkpoint.
 	GetInclusionProof(context.Context, *GetInclusionProofRequest) (*GetInclusionProofResponse, error)
 	// Proves that the log at one size is the beginning of the log at another.
 	GetConsistencyProof(context.Context, *GetConsistencyProofRequest) (*GetConsistencyProofResponse, error)

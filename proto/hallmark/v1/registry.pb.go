@@ -584,11 +584,9 @@ func (*UploadBlobRequest_Digest) isUploadBlobRequest_Data() {}
 
 func (*UploadBlobRequest_Chunk) isUploadBlobRequest_Data() {}
 
-// Response of UploadBlob.
+// Response of UploadBlob. The document is stored, under the digest of its bytes.
 type UploadBlobResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Size of the document in bytes.
-	Size          uint64 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"`
+	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -621,13 +619,6 @@ func (x *UploadBlobResponse) ProtoReflect() protoreflect.Message {
 // Deprecated: Use UploadBlobResponse.ProtoReflect.Descriptor instead.
 func (*UploadBlobResponse) Descriptor() ([]byte, []int) {
 	return file_hallmark_v1_registry_proto_rawDescGZIP(), []int{9}
-}
-
-func (x *UploadBlobResponse) GetSize() uint64 {
-	if x != nil {
-		return x.Size
-	}
-	return 0
 }
 
 // Request of DownloadBlob.
@@ -798,9 +789,8 @@ const file_hallmark_v1_registry_proto_rawDesc = "" +
 	"\x11UploadBlobRequest\x12\x18\n" +
 	"\x06digest\x18\x01 \x01(\fH\x00R\x06digest\x12\x16\n" +
 	"\x05chunk\x18\x02 \x01(\fH\x00R\x05chunkB\x06\n" +
-	"\x04data\"(\n" +
-	"\x12UploadBlobResponse\x12\x12\n" +
-	"\x04size\x18\x01 \x01(\x04R\x04size\"-\n" +
+	"\x04data\"\x14\n" +
+	"\x12UploadBlobResponse\"-\n" +
 	"\x13DownloadBlobRequest\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\fR\x06digest\"L\n" +
 	"\x14DownloadBlobResponse\x12\x14\n" +
