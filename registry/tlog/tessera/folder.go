@@ -1,0 +1,153 @@
+package tessera
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"k8s.io/klog/v2"
+
+	"github.com/hallmark-registry/hallmark/registry/tlog"
+)
+
+const (
+	// stateDir is where Tessera keeps its private state, below the root of the log.
+	stateDir = ".state"
+
+	// timeCheck is how often the checkpoint's time is looked at. A clock set back costs that much delay.
+	timeCheck = 250 * time.Millisecond
+
+	// writeGrace is how long Close waits for a checkpoint that has been signed to be written, beyond what the
+	// witnesses may take. It is written within milliseconds or not at all.
+	writeGrace = time.Second
+
+	// writeCheck is how often it looks.
+	writeCheck = 2 * time.Millisecond
+)
+
+// integratedSize returns the size of the tree that Tessera would append to, 0 for a folder that isn't
+// Tessera's yet. It reads Tessera's own file (as of its folder version 1), because Tessera itself begins to
+// write before it tells.
+func integratedSize(dir string) (uint64, error) {
+	path := filepath.Join(dir, stateDir, "treeState")
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	var state struct {
+		Size *uint64 `json:"size"`
+	}
+	if err := json.Unmarshal(raw, &state); err != nil {
+		return 0, fmt.Errorf("%s: %w", path, err)
+	}
+	if state.Size == nil {
+		return 0, fmt.Errorf("%s: got no size in %.100q", path, raw)
+	}
+	return *state.Size, nil
+}
+
+// signer is the guard, and remembers what it signed last for [Log.awaitWritten].
+type signer struct {
+	*tlog.Guard
+
+	mu   sync.Mutex
+	last []byte // text
+}
+
+// Sign implements note.Signer.
+func (s *signer) Sign(text []byte) ([]byte, error) {
+	sig, err := s.Guard.Sign(text)
+	if err == nil {
+		s.mu.Lock()
+		s.last = bytes.Clone(text)
+		s.mu.Unlock()
+	}
+	return sig, err
+}
+
+// awaitWritten waits until the checkpoint that was signed last is in its file, so that no goroutine of
+// Tessera's, whose end can't be awaited, writes there once the folder is released. It must be called after
+// the guard was closed. A checkpoint that the witnesses did not cosign is never written.
+func (l *Log) awaitWritten(ctx context.Context) {
+	l.signer.mu.Lock()
+	text := l.signer.last
+	l.signer.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, l.o.WitnessTimeout+writeGrace)
+	defer cancel()
+	ticker := time.NewTicker(writeCheck)
+	defer ticker.Stop()
+	for {
+		if raw, err := l.ReadCheckpoint(ctx); err == nil && bytes.HasPrefix(raw, text) {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// keepTime watches over the time of the checkpoint file until ctx ends.
+func (l *Log) keepTime(ctx context.Context) {
+	ticker := time.NewTicker(timeCheck)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		err := l.mendTime()
+		l.mu.Lock()
+		l.timeErr = err
+		l.mu.Unlock()
+	}
+}
+
+// mendTime sets the checkpoint file's time to now if it lies in the future. Tessera takes that time for the
+// moment of the last publication and publishes nothing before it is an interval old, so a clock that was an
+// hour ahead would silence the log for an hour. Nobody else reads it: a checkpoint's own time comes from its
+// cosignatures. Should Tessera replace the file meanwhile, the new one gets about the time that it has.
+func (l *Log) mendTime() error {
+	path := filepath.Join(l.o.Dir, "checkpoint")
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("watching the checkpoint's time: %w", err)
+	}
+	present := now()
+	if info.ModTime().Sub(present) < l.o.CheckpointInterval {
+		return nil
+	}
+	if err := os.Chtimes(path, present, present); err != nil {
+		return fmt.Errorf("checkpoint file is of the future (%v): nothing is published until then: %w", info.ModTime(), err)
+	}
+	return nil
+}
+
+var quietOnce sync.Once
+
+// quiet sends Tessera's messages, which by default go to stderr, to the given logger or nowhere. klog's
+// logger must not be changed while anybody logs, so only the first call counts.
+func quiet(logger *slog.Logger) {
+	quietOnce.Do(func() {
+		if logger == nil {
+			logger = slog.New(slog.DiscardHandler)
+		}
+		klog.SetSlogLogger(logger)
+	})
+}
