@@ -19,10 +19,10 @@ import (
 //
 // Everything below file is guarded by the pool's mutex, except during newJob.
 type job struct {
-	name string // within the file system
-	file File
-	raw  hash.Hash // the file's own SHA-256, fed in order; nil when Fast leaves it out
-	keep bool      // keep chunk lists
+	listed filetree.File
+	file   File
+	raw    hash.Hash // the file's own SHA-256, fed in order; nil when Fast leaves it out
+	keep   bool      // keep chunk lists
 
 	source  io.ReaderAt
 	closer  io.Closer // nil while not open
@@ -42,7 +42,7 @@ func newJob(fsys fs.FS, f filetree.File, o Options) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{name: f.Name, keep: o.Chunks, file: File{Path: f.Path, Kind: kind, Size: f.Size}}
+	j := &job{listed: f, keep: o.Chunks, file: File{Path: f.Path, Kind: kind, Size: f.Size}}
 	if !o.Fast {
 		j.raw = sha256.New()
 	}
@@ -65,7 +65,7 @@ func inFile(err error, path string) error {
 }
 
 func (j *job) readHeader(fsys fs.FS) error {
-	f, err := open(fsys, j.name, j.file.Size)
+	f, err := filetree.Open(fsys, j.listed)
 	if err != nil {
 		return err
 	}
@@ -90,26 +90,9 @@ func (f *File) contentSizes() []uint64 {
 	return sizes
 }
 
-// open opens a regular file that must have the size it was listed with.
-func open(fsys fs.FS, name string, size uint64) (fs.File, error) {
-	f, err := fsys.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && (!info.Mode().IsRegular() || uint64(info.Size()) != size) {
-		err = fmt.Errorf("%w: got %d bytes (mode %v), want %d", ErrChanged, info.Size(), info.Mode().Type(), size)
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
 // start opens the file for reading by any number of workers.
 func (j *job) start(fsys fs.FS) error {
-	f, err := open(fsys, j.name, j.file.Size)
+	f, err := filetree.Open(fsys, j.listed)
 	if err != nil {
 		return err
 	}

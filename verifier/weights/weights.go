@@ -43,7 +43,7 @@ const MaxNumber = 1<<53 - 1
 var ErrGGUF = errors.New("GGUF files are not yet supported (to hash one as plain bytes, put its path into the raw list)")
 
 // ErrChanged says that a file was not of the size it had when the folder was listed.
-var ErrChanged = errors.New("file changed while it was read")
+var ErrChanged = filetree.ErrChanged
 
 // Kind says how a file is cut into leaves.
 type Kind uint8
