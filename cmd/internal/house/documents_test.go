@@ -40,6 +40,48 @@ func TestEveryDependencyHasItsReason(t *testing.T) {
 	}
 }
 
+// A module that is required for nothing, or used and called indirect, makes the
+// list above wrong without anybody having touched it.
+func TestDirectRequirementsAreThoseThatAreUsed(t *testing.T) {
+	t.Parallel()
+	mod, err := modfile.Parse("go.mod", read(t, "go.mod"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unused := make(map[string]bool)
+	for _, r := range mod.Require {
+		if !r.Indirect {
+			unused[r.Mod.Path] = true
+		}
+	}
+	for _, p := range product(t) {
+		for _, imp := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
+			r := providerOf(mod, imp)
+			if r == nil {
+				continue
+			}
+			delete(unused, r.Mod.Path)
+			if r.Indirect {
+				t.Errorf("%s imports %s, but go.mod calls %s indirect: run go mod tidy", p.rel(), imp, r.Mod.Path)
+			}
+		}
+	}
+	for _, module := range slices.Sorted(maps.Keys(unused)) {
+		t.Errorf("go.mod requires %s, which nothing imports: run go mod tidy", module)
+	}
+}
+
+// providerOf returns the requirement whose module holds a package, or nil.
+func providerOf(mod *modfile.File, importPath string) *modfile.Require {
+	var found *modfile.Require
+	for _, r := range mod.Require {
+		if under(importPath, r.Mod.Path) && (found == nil || len(r.Mod.Path) > len(found.Mod.Path)) {
+			found = r
+		}
+	}
+	return found
+}
+
 func TestExitCodesAreDocumented(t *testing.T) {
 	t.Parallel()
 	const doc = "registry/docs/reference/exit-codes.md"
