@@ -147,7 +147,7 @@ func TestModelVectors(t *testing.T) {
 	writeVectors(t, "models.json", all)
 }
 
-func readVectors(t *testing.T, name string, into any) {
+func readVectors(t testing.TB, name string, into any) {
 	t.Helper()
 	b, err := os.ReadFile(vectorsDir + name)
 	if err != nil {
