@@ -52,7 +52,7 @@ func everyBody() []ledger.Body {
 	}
 }
 
-func marshal(t testing.TB, b ledger.Body) []byte {
+func marshal(t tester, b ledger.Body) []byte {
 	t.Helper()
 	raw, err := b.Marshal()
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
-	"testing"
 
 	"github.com/transparency-dev/merkle/compact"
 	"github.com/transparency-dev/merkle/rfc6962"
@@ -16,10 +15,18 @@ import (
 
 const origin = "log.example.com/test"
 
+// A tester is a *testing.T or a *rapid.T, so that rapid sees failures.
+type tester interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+	Errorf(format string, args ...any)
+}
+
 // A testLog is a small log in memory: it knows its root at every size, and
 // folds itself as it grows.
 type testLog struct {
-	t      testing.TB
+	t      tester
 	name   string // of the scenario that it plays
 	state  *ledger.State
 	leaves [][]byte
@@ -35,7 +42,7 @@ type step struct {
 	got   ledger.Outcome
 }
 
-func newLog(t testing.TB) *testLog {
+func newLog(t tester) *testLog {
 	l := &testLog{t: t}
 	l.tree = (&compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}).NewEmptyRange(0)
 	l.roots = append(l.roots, [32]byte(rfc6962.DefaultHasher.EmptyRoot()))
@@ -150,7 +157,7 @@ func testGenesis() *ledger.Genesis {
 	}
 }
 
-func sign(t testing.TB, b ledger.Body, keys ...*entry.PrivateKey) *entry.Entry {
+func sign(t tester, b ledger.Body, keys ...*entry.PrivateKey) *entry.Entry {
 	t.Helper()
 	e, err := ledger.Sign(b, keys...)
 	if err != nil {
@@ -217,7 +224,7 @@ func (l *testLog) fund(serial uint64) {
 }
 
 // model returns a model statement; variant changes its digest.
-func model(t testing.TB, name string, variant byte) *statement.Statement {
+func model(t tester, name string, variant byte) *statement.Statement {
 	t.Helper()
 	n, err := statement.ParseName(name)
 	if err != nil {
@@ -227,7 +234,7 @@ func model(t testing.TB, name string, variant byte) *statement.Statement {
 	return statement.NewModel(n, m)
 }
 
-func dataset(t testing.TB, name string, variant byte) *statement.Statement {
+func dataset(t tester, name string, variant byte) *statement.Statement {
 	t.Helper()
 	n, err := statement.ParseName(name)
 	if err != nil {
@@ -237,7 +244,7 @@ func dataset(t testing.TB, name string, variant byte) *statement.Statement {
 	return statement.NewDataset(n, d)
 }
 
-func state(t testing.TB, st *statement.Statement, keys ...*entry.PrivateKey) *entry.Entry {
+func state(t tester, st *statement.Statement, keys ...*entry.PrivateKey) *entry.Entry {
 	t.Helper()
 	body, err := st.Marshal()
 	if err != nil {
@@ -253,4 +260,13 @@ func state(t testing.TB, st *statement.Statement, keys ...*entry.PrivateKey) *en
 func (l *testLog) says(st *statement.Statement, keys ...*entry.PrivateKey) *entry.Entry {
 	l.t.Helper()
 	return state(l.t, st, keys...)
+}
+
+// signedBody returns an entry that Ada signs, of any ledger body.
+func signedBody(body []byte) []byte {
+	e, err := entry.Sign(entry.TypeLedger, body, ada)
+	if err != nil {
+		return body // too large to be an entry
+	}
+	return e.Raw()
 }

@@ -49,7 +49,7 @@ func (l *testLog) vector() vector {
 	return v
 }
 
-func play(t testing.TB, name string, scenario func(*testLog)) *testLog {
+func play(t tester, name string, scenario func(*testLog)) *testLog {
 	t.Helper()
 	l := newLog(t)
 	l.name = name
@@ -96,7 +96,7 @@ func golden[V any](t *testing.T, name string, v V) {
 	}
 }
 
-func load[V any](t testing.TB, path string) (v V) {
+func load[V any](t tester, path string) (v V) {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -108,7 +108,7 @@ func load[V any](t testing.TB, path string) (v V) {
 	return v
 }
 
-func unhex(t testing.TB, s string) []byte {
+func unhex(t tester, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(s)
 	if err != nil {
@@ -145,7 +145,7 @@ func TestVectorsReplay(t *testing.T) {
 }
 
 // resume returns the state after a way through its serialisation.
-func resume(t testing.TB, l *testLog) *ledger.State {
+func resume(t tester, l *testLog) *ledger.State {
 	t.Helper()
 	raw, err := l.state.MarshalBinary()
 	if err != nil {
