@@ -18,7 +18,9 @@
 //	 /   \              l0  = SHA-256(0x00 ‖ leaf 0)
 //	l0   l1             the root over nothing = SHA-256("")
 //
-// The package reads through io/fs alone: the caller decides what a disk path is.
+// The package reads through io/fs alone: the caller decides what a disk path is. For a folder that others can write to
+// while it is read, that should be os.Root's file system, which follows no link out of the folder at any time; what Walk
+// says about a link holds for the moment at which it looked.
 package filetree
 
 import (

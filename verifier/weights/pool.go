@@ -233,7 +233,7 @@ func (p *pool) retire(j *job) {
 		return
 	}
 	p.open = slices.DeleteFunc(p.open, func(o *job) bool { return o == j })
-	p.mu.Unlock()
+	p.mu.Unlock() // a file without work is nobody else's, and its last steps read and hash
 	err := j.finish()
 	p.mu.Lock()
 	p.running--
