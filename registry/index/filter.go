@@ -48,14 +48,15 @@ func ParseFilter(text string) (Filter, error) {
 	}
 	p := filterParser{text: text}
 	var f Filter
-	for p.skip(); !p.end(); {
+	for p.skip(); !p.end(); p.skip() {
+		if len(f.terms) == MaxFilterTerms {
+			return Filter{}, p.fault("", "got more than %d terms", MaxFilterTerms)
+		}
 		t, err := p.term()
 		if err != nil {
 			return Filter{}, err
 		}
-		if f.terms = append(f.terms, t); len(f.terms) > MaxFilterTerms {
-			return Filter{}, p.fault("", "got more than %d terms", MaxFilterTerms)
-		}
+		f.terms = append(f.terms, t)
 		if p.end() {
 			break
 		}

@@ -2,6 +2,7 @@ package index
 
 import (
 	"crypto/sha256"
+	"errors"
 
 	"github.com/hallmark-registry/hallmark/verifier/entry"
 	"github.com/hallmark-registry/hallmark/verifier/ledger"
@@ -143,6 +144,9 @@ func nameText(n statement.Name) string {
 
 func (r *Row) projectLedger(e *entry.Entry) {
 	body, err := ledger.ParseBody(e.Body())
+	if errors.Is(err, ledger.ErrReserved) {
+		r.Kind = ledger.Kind(e.Body()[0]).String()
+	}
 	if err != nil {
 		return
 	}
