@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -150,4 +151,22 @@ func (r *Repeated) String() string { return strings.Join(*r, ",") }
 func (r *Repeated) Set(v string) error {
 	*r = append(*r, v)
 	return nil
+}
+
+// Version is what --version prints: the module's version as the Go command
+// recorded it, or the revision that it was built from.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return "development"
 }
