@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/sha256"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -37,29 +38,34 @@ func BenchmarkDigest(b *testing.B) {
 				name = fmt.Sprintf("%dx%dMiB/fast", c.files, c.size/mib)
 			}
 			b.Run(name, func(b *testing.B) {
-				cores := runtime.GOMAXPROCS(0)
-				fsys := os.DirFS(dir)
-				b.SetBytes(int64(c.files * c.size))
-				var one, all float64
-				for b.Loop() {
-					b.StopTimer()
-					one, all = max(one, hashRate(1)), max(all, hashRate(cores))
-					b.StartTimer()
-					if _, err := weights.Digest(b.Context(), fsys, weights.Options{Fast: fast, Workers: cores}); err != nil {
-						b.Fatal(err)
-					}
-				}
-				rate := float64(c.files*c.size) * float64(b.N) / b.Elapsed().Seconds()
-				limit := float64(cores) * one
-				if !fast {
-					limit = min(float64(cores)*one/2, float64(c.files)*one)
-				}
-				b.ReportMetric(rate/limit, "of-limit")
-				b.ReportMetric(one/1e6, "L-MB/s")
-				b.ReportMetric(all/one, "L-cores")
+				benchmarkDigest(b, os.DirFS(dir), c.files, int64(c.files)*int64(c.size), fast)
 			})
 		}
 	}
+}
+
+// benchmarkDigest takes the best of all rounds on both sides: what other processes take away is nobody's merit.
+func benchmarkDigest(b *testing.B, fsys fs.FS, files int, size int64, fast bool) {
+	cores := runtime.GOMAXPROCS(0)
+	b.SetBytes(size)
+	var best, one, all float64
+	for b.Loop() {
+		start := time.Now()
+		if _, err := weights.Digest(b.Context(), fsys, weights.Options{Fast: fast, Workers: cores}); err != nil {
+			b.Fatal(err)
+		}
+		best = max(best, float64(size)/time.Since(start).Seconds())
+		b.StopTimer()
+		one, all = max(one, hashRate(1)), max(all, hashRate(cores))
+		b.StartTimer()
+	}
+	limit := float64(cores) * one
+	if !fast {
+		limit = min(float64(cores)*one/2, float64(files)*one)
+	}
+	b.ReportMetric(best/limit, "of-limit")
+	b.ReportMetric(one/1e6, "L-MB/s")
+	b.ReportMetric(all/one, "L-cores")
 }
 
 // hashRate is how many bytes a second the given number of goroutines hash together.

@@ -17,7 +17,8 @@ import (
 //	chunks           |  1 MiB  | rest| b |  1 MiB  |   rest   |
 //	blocks           | block 0 |  block 1 | block 2 | block 3  |
 //
-// Everything below file is guarded by the pool's mutex, except during newJob.
+// While the pool has it open, everything from cut on is guarded by the pool's mutex; before and after, one goroutine has
+// it to itself.
 type job struct {
 	listed filetree.File
 	file   File
