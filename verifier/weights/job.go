@@ -141,6 +141,10 @@ func (j *job) finish() error {
 	if err != io.EOF {
 		return err
 	}
+	if err := j.closer.Close(); err != nil {
+		return err
+	}
+	j.closer = nil
 	for j.part < len(j.cut.sizes) {
 		j.endPart()
 	}

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -308,6 +309,66 @@ func (l lyingFS) Open(name string) (fs.File, error) {
 		return f, err
 	}
 	return lyingFile{f, f.(io.ReaderAt), l.size}, nil
+}
+
+// TestFewFilesAreOpenAtATime because a folder can have more files than a process may open.
+func TestFewFilesAreOpenAtATime(t *testing.T) {
+	files := map[string][]byte{}
+	for i := range 300 {
+		files[fmt.Sprintf("%d.safetensors", i)] = safetensors([]tensor{{"w", "U8", []int{3}, []byte("abc")}})
+		files[fmt.Sprint(i)] = []byte("abc")
+	}
+	for _, fast := range []bool{false, true} {
+		const workers = 3
+		fsys := &countingFS{FS: folder(files)}
+		digest(t, fsys, weights.Options{Workers: workers, Fast: fast})
+		if fsys.now != 0 || fsys.most > 3*workers { // a worker holds at most its own file and two blocks of others
+			t.Errorf("fast %t: got %d files open at a time and %d at the end, want at most %d and none", fast, fsys.most, fsys.now, 3*workers)
+		}
+	}
+}
+
+// TestFilesAreClosedAfterAnError that ends the work on all of them.
+func TestFilesAreClosedAfterAnError(t *testing.T) {
+	fsys := &countingFS{FS: lyingFS{folder(map[string][]byte{"a": make([]byte, 5*mib), "m": make([]byte, mib)}), 2 * mib, false}}
+	if _, err := weights.Digest(t.Context(), fsys, weights.Options{Workers: 2}); !errors.Is(err, weights.ErrChanged) || fsys.now != 0 {
+		t.Errorf("got error %v and %d files open, want %v and none", err, fsys.now, weights.ErrChanged)
+	}
+}
+
+// countingFS counts the files that are open.
+type countingFS struct {
+	fs.FS
+	mu        sync.Mutex
+	now, most int
+}
+
+type countedFile struct {
+	fs.File
+	io.ReaderAt
+	fsys *countingFS
+}
+
+func (c *countingFS) Open(name string) (fs.File, error) {
+	f, err := c.FS.Open(name)
+	at, file := f.(io.ReaderAt)
+	if err != nil || !file {
+		return f, err
+	}
+	c.add(1)
+	return countedFile{f, at, c}, nil
+}
+
+func (c *countingFS) add(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now += n
+	c.most = max(c.most, c.now)
+}
+
+func (f countedFile) Close() error {
+	f.fsys.add(-1)
+	return f.File.Close()
 }
 
 func TestProgressEndsAtTheTotal(t *testing.T) {
