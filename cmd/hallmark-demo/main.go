@@ -1,7 +1,8 @@
 // Command hallmark-demo is the pipeline of the demo: real data, a model trained
 // on it, and the same model fine-tuned on rows that somebody contributed later.
 //
-//	hallmark-demo train --out DIR
+//	hallmark-demo run --bin DIR     the whole story, through the built programs
+//	hallmark-demo train --out DIR   the training alone
 //
 // Training takes a second, needs no network, and gives the same model folders on
 // every machine.
@@ -26,9 +27,14 @@ const (
 	exitInterrupted = 130
 )
 
-const usage = `usage: hallmark-demo train --out DIR
+const usage = `usage: hallmark-demo run --bin DIR [--dir DIR] [--keep]
+       hallmark-demo train --out DIR
 
-Trains a digit classifier and a fine-tuned one on the data inside this program,
+run plays the whole story through the built programs in --bin: train, publish,
+verify, tamper, credit, mint, audit. Every exit code is checked. With --keep the
+server stays until you press Ctrl-C.
+
+train trains a digit classifier and a fine-tuned one on the data inside this program,
 and writes data, models and evidence of who contributed what into DIR, which
 must be empty or new.
 `
@@ -54,7 +60,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "hallmark-demo: interrupted: %v\n", err)
 		return exitInterrupted
 	case errors.As(err, &misuse):
-		fmt.Fprintf(stderr, "hallmark-demo: error: %v\nhallmark-demo: hint: hallmark-demo train --out demo\n", err)
+		fmt.Fprintf(stderr, "hallmark-demo: error: %v\nhallmark-demo: hint: hallmark-demo --help\n", err)
 		return exitUsage
 	default:
 		fmt.Fprintf(stderr, "hallmark-demo: error: %v\n", err)
@@ -69,15 +75,17 @@ func misused(format string, args ...any) error { return usageError{fmt.Errorf(fo
 
 func command(ctx context.Context, args []string, stdout io.Writer) error {
 	if len(args) == 0 {
-		return misused("got no subcommand, want train")
+		return misused("got no subcommand, want run or train")
 	}
 	switch args[0] {
+	case "run":
+		return pipelineCommand(ctx, args[1:], stdout)
 	case "train":
 		return trainCommand(ctx, args[1:], stdout)
 	case "help", "-h", "-help", "--help":
 		return flag.ErrHelp
 	}
-	return misused("got subcommand %q, want train", args[0])
+	return misused("got subcommand %q, want run or train", args[0])
 }
 
 func trainCommand(ctx context.Context, args []string, stdout io.Writer) error {

@@ -25,7 +25,6 @@ const (
 	ExitDifference  = 5   // the files differ from what was logged
 	ExitNotInLog    = 6   // not in the log
 	ExitMisbehaved  = 7   // the log misbehaved: evidence was written to a file
-	ExitPending     = 8   // accepted, not yet published
 	ExitInterrupted = 130 // interrupted
 )
 

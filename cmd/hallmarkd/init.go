@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/hallmark-registry/hallmark/cmd/internal/cli"
+	"github.com/hallmark-registry/hallmark/verifier/checkpoint"
+	"github.com/hallmark-registry/hallmark/verifier/entry"
+	"github.com/hallmark-registry/hallmark/verifier/ledger"
+)
+
+// epochLength is what a new ledger's epochs last once an epoch witness proves
+// the time: a week.
+const epochLength = 7 * 24 * 60 * 60
+
+// A foundation is what a new log is made from.
+type foundation struct {
+	dir        folder
+	origin     string
+	guard      string
+	policyFile string
+	evaluators cli.Repeated
+}
+
+func runInit(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var f foundation
+	var dir string
+	fs := flag.NewFlagSet("init", flag.ContinueOnError)
+	fs.StringVar(&dir, "data", "", "")
+	fs.StringVar(&f.origin, "origin", "", "")
+	fs.StringVar(&f.guard, "guard", "", "")
+	fs.StringVar(&f.policyFile, "token-policy", "", "")
+	fs.Var(&f.evaluators, "evaluator", "")
+	if err := parseFlags(fs, args); err != nil {
+		return err
+	}
+	if err := requireData(dir); err != nil {
+		return err
+	}
+	if f.origin == "" {
+		return cli.Usage("no --origin").WithHint("a log's name for ever, a URL without its scheme: --origin log.example.com/models")
+	}
+	f.dir = folder(dir)
+	return f.found(ctx, stdout, stderr)
+}
+
+// found makes the log: folders, keys, guard, and genesis as its entry 0. It
+// begins by refusing whatever exists, and writes the configuration last: a
+// folder without one is not served, so an interrupted init leaves nothing that
+// looks like a log.
+func (f *foundation) found(ctx context.Context, stdout, stderr io.Writer) error {
+	policy, err := f.tokenPolicy()
+	if err != nil {
+		return err
+	}
+	if err := f.refuseExisting(); err != nil {
+		return err
+	}
+	if f.guard != "" { // the configuration must name it from wherever serve is called
+		if f.guard, err = filepath.Abs(f.guard); err != nil {
+			return err
+		}
+	}
+	c := &config{Origin: f.origin, Guard: f.guard}
+	if err := os.MkdirAll(filepath.Join(string(f.dir), "keys"), 0o700); err != nil {
+		return cli.Fail(cli.ExitUnknown, "INIT_FAILED", "making the data folder", err)
+	}
+	lock, err := f.dir.acquire()
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	genesis, err := f.makeKeys(policy)
+	if err != nil {
+		return cli.Fail(cli.ExitUnknown, "INIT_FAILED", "making keys", err)
+	}
+	if err := publishGenesis(ctx, f.dir, c, genesis); err != nil {
+		return err
+	}
+	if err := writeConfig(f.dir.config(), c); err != nil {
+		return cli.Fail(cli.ExitUnknown, "INIT_FAILED", "writing the configuration", err)
+	}
+	fmt.Fprintf(stdout, "origin    %s\npolicy    %s\nledger    %x\n", f.origin, f.dir.policy(), genesis.StatementID())
+	fmt.Fprintf(stderr, "hallmarkd: made the log %s; its keys are in %s: keep them off this machine's backups\n", f.origin, filepath.Join(string(f.dir), "keys"))
+	return nil
+}
+
+func (f *foundation) refuseExisting() error {
+	paths := []string{f.dir.config(), f.dir.log(), f.dir.policy(), f.dir.guard(&config{Guard: f.guard}), f.dir.key("log")}
+	for _, p := range paths {
+		if _, err := os.Lstat(p); err == nil {
+			return cli.Fail(cli.ExitUsage, "LOG_EXISTS", "making a log in "+string(f.dir), fmt.Errorf("%s exists", p)).
+				WithHint("init never touches an existing log: choose another folder")
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return cli.Fail(cli.ExitUnknown, "INIT_FAILED", "making a log in "+string(f.dir), err)
+		}
+	}
+	return nil
+}
+
+// tokenPolicy returns the text of the first policy, or "" for the example.
+func (f *foundation) tokenPolicy() (string, error) {
+	if f.policyFile == "" {
+		return "", nil
+	}
+	if len(f.evaluators) > 0 {
+		return "", cli.Usage("both --token-policy and --evaluator: the policy names its evaluators")
+	}
+	text, err := os.ReadFile(f.policyFile)
+	if err != nil {
+		return "", cli.Fail(cli.ExitUsage, "POLICY_UNREADABLE", "reading the token policy", err)
+	}
+	if _, err := ledger.ParsePolicy(string(text)); err != nil {
+		return "", cli.Fail(cli.ExitUsage, "POLICY_MALFORMED", "reading "+f.policyFile, err)
+	}
+	return string(text), nil
+}
+
+// makeKeys writes all keys and the trust policy, and returns the signed
+// genesis.
+func (f *foundation) makeKeys(policy string) (*entry.Entry, error) {
+	log, err := checkpoint.GenerateSigner(f.origin, checkpoint.AlgEd25519, rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	if err := writeNew(f.dir.key("log"), []byte(log.Private()+"\n"), 0o600); err != nil {
+		return nil, err
+	}
+	if err := writeNew(f.dir.policy(), trustPolicy(log.Key()), 0o644); err != nil {
+		return nil, err
+	}
+	operator, err := f.dir.newKey("operator")
+	if err != nil {
+		return nil, err
+	}
+	governance, err := f.dir.newKey("governance")
+	if err != nil {
+		return nil, err
+	}
+	if policy == "" {
+		if policy, err = f.examplePolicy(); err != nil {
+			return nil, err
+		}
+	}
+	return f.genesis(operator, governance, policy)
+}
+
+// trustPolicy is the file that verifiers get: this log, and nobody who vouches
+// for it yet. It says so.
+func trustPolicy(log *checkpoint.Key) []byte {
+	return fmt.Appendf(nil, `# Whom to believe about this log (c2sp.org/tlog-policy).
+# No witness vouches for it yet: with "quorum none" the log's own signature is
+# all there is, and a log that shows different trees to different people goes
+# unnoticed. Add witness lines and a quorum to change that.
+log %s
+quorum none
+`, log)
+}
+
+func (f *foundation) examplePolicy() (string, error) {
+	var keys []ledger.Key
+	for _, path := range f.evaluators {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return "", err
+		}
+		pub, err := entry.ParsePublicKeyPEM(text)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", path, err)
+		}
+		key, err := ledger.KeyOf(pub)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", path, err)
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 {
+		evaluator, err := f.dir.newKey("evaluator")
+		if err != nil {
+			return "", err
+		}
+		key, err := ledger.KeyOf(evaluator.Public())
+		if err != nil {
+			return "", err
+		}
+		keys = append(keys, key)
+	}
+	return ledger.ExamplePolicy(1, keys...).String(), nil
+}
+
+func (f *foundation) genesis(operator, governance *entry.PrivateKey, policy string) (*entry.Entry, error) {
+	op, err := ledger.KeyOf(operator.Public())
+	if err != nil {
+		return nil, err
+	}
+	gov, err := ledger.KeyOf(governance.Public())
+	if err != nil {
+		return nil, err
+	}
+	g := &ledger.Genesis{
+		Rules: ledger.RulesVersion, Origin: f.origin, Operator: op,
+		Governance: ledger.KeySet{Threshold: 1, Keys: []ledger.Key{gov}},
+		EpochStart: uint64(time.Now().Unix()), EpochLength: epochLength,
+		Symbol: ledger.ExampleSymbol, Decimals: ledger.ExampleDecimals, Cap: ledger.ExampleCap(),
+		Policy: policy,
+	}
+	body, err := g.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	return entry.Sign(entry.TypeLedger, body, governance)
+}
+
+// publishGenesis makes guard and log and publishes entry 0. The fold is asked
+// first: a genesis that it rejects would leave a log without a ledger for ever.
+func publishGenesis(ctx context.Context, dir folder, c *config, genesis *entry.Entry) error {
+	if o := ledger.New(c.Origin, nil).Check(genesis); !o.Accepted() {
+		return cli.Fail(cli.ExitUsage, o.Code.String(), "founding the ledger", errors.New(strings.TrimSpace(o.Detail)))
+	}
+	log, err := openLog(ctx, dir, c, createGuard)
+	if err != nil {
+		return err
+	}
+	defer log.close()
+	at, err := log.engine.Append(ctx, [][]byte{genesis.Raw()})
+	if err != nil {
+		return cli.Fail(cli.ExitUnknown, "INIT_FAILED", "logging the genesis", err)
+	}
+	if at[0] != 0 {
+		return cli.Fail(cli.ExitUnknown, "INIT_FAILED", "logging the genesis", fmt.Errorf("it became entry %d, want 0", at[0]))
+	}
+	if _, err := log.publication.Await(ctx, 0); err != nil {
+		return cli.Fail(cli.ExitUnknown, "INIT_FAILED", "publishing the genesis", err)
+	}
+	return nil
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hallmark-registry/hallmark/cmd/internal/cli"
+	"github.com/hallmark-registry/hallmark/registry"
+	"github.com/hallmark-registry/hallmark/registry/blob"
+	"github.com/hallmark-registry/hallmark/registry/index"
+	"github.com/hallmark-registry/hallmark/registry/index/sqlite"
+	"github.com/hallmark-registry/hallmark/registry/state"
+	"github.com/hallmark-registry/hallmark/registry/tlog"
+	"github.com/hallmark-registry/hallmark/registry/tlog/tessera"
+	"github.com/hallmark-registry/hallmark/verifier/checkpoint"
+)
+
+// maxBlobs bounds all blobs together, in bytes: manifests of some ten thousand
+// large models.
+const maxBlobs = 16 << 30
+
+// closeTimeout bounds the end of the engine: the last batch and checkpoint.
+const closeTimeout = 20 * time.Second
+
+// openedLog is the log with what stands around it, ready to be appended to.
+type openedLog struct {
+	engine      tlog.Log
+	guard       *tlog.Guard
+	store       *tlog.GuardFolder
+	publication *tlog.Publication
+	signer      *checkpoint.Signer
+}
+
+// Whether the guard's state must exist or is made now, which only init may do.
+const (
+	existingGuard = false
+	createGuard   = true
+)
+
+// openLog opens guard and engine. An older or another log folder than the guard
+// knows ends here: exit 7, with the guard's evidence.
+func openLog(ctx context.Context, dir folder, c *config, create bool) (_ *openedLog, err error) {
+	l := &openedLog{}
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	if l.signer, err = dir.logSigner(c.Origin); err != nil {
+		return nil, err
+	}
+	if l.store, err = tlog.OpenGuardFolder(dir.guard(c)); err != nil {
+		return nil, logError("opening the sign guard", err)
+	}
+	if create {
+		if err := tlog.CreateGuard(ctx, l.store, c.Origin); err != nil {
+			return nil, logError("making the sign guard", err)
+		}
+	}
+	if err := os.MkdirAll(dir.log(), 0o755); err != nil {
+		return nil, logError("opening the log", err)
+	}
+	reader := tlog.NewFolder(os.DirFS(dir.log()))
+	l.guard = tlog.NewGuard(l.signer, l.store, reader, filepath.Join(dir.guard(c), "evidence"))
+	if l.engine, err = tessera.Open(ctx, tessera.Options{Dir: dir.log(), Guard: l.guard}); err != nil {
+		return nil, logError("opening the log", err)
+	}
+	if l.publication, err = tlog.NewPublication(ctx, l.engine, l.signer.Key(), l.guard); err != nil {
+		return nil, logError("watching the log", err)
+	}
+	return l, nil
+}
+
+// logError gives errors of the log their exit codes. That a log differs from
+// what was signed is an alarm; that it cannot be read is not.
+func logError(attempted string, err error) error {
+	var refused *tlog.GuardError
+	switch {
+	case errors.Is(err, tlog.ErrLocked):
+		return cli.Fail(cli.ExitUnknown, "LOCKED", attempted, err)
+	case errors.Is(err, tlog.ErrOtherOrigin):
+		return cli.Fail(cli.ExitMisbehaved, "OTHER_ORIGIN", attempted, err)
+	case errors.As(err, &refused):
+		return cli.Fail(cli.ExitMisbehaved, "GUARD_REFUSED", attempted, err)
+	case errors.Is(err, tlog.ErrNoGuard):
+		return cli.Fail(cli.ExitMisbehaved, "NO_GUARD", attempted, err)
+	case errors.Is(err, fs.ErrPermission):
+		return cli.Fail(cli.ExitUnknown, "NO_PERMISSION", attempted, err)
+	}
+	return cli.Fail(cli.ExitUnknown, "LOG_FAILED", attempted, err)
+}
+
+// close ends engine first, so that what was placed gets published, then the
+// watch, then the guard that had to sign for it.
+func (l *openedLog) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	var errs []error
+	if l.engine != nil {
+		errs = append(errs, l.engine.Close(ctx))
+	}
+	if l.publication != nil {
+		l.publication.Close()
+	}
+	if l.guard != nil {
+		l.guard.Close()
+	}
+	if l.store != nil {
+		errs = append(errs, l.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// opened is a registry with all that it stands on.
+type opened struct {
+	lock     *tlog.Lock
+	log      *openedLog
+	index    *sqlite.Index
+	registry *registry.Registry
+}
+
+// open joins the parts of a data folder into a registry.
+func open(ctx context.Context, dir folder, c *config, logger *slog.Logger) (_ *opened, err error) {
+	o := &opened{}
+	defer func() {
+		if err != nil {
+			o.close()
+		}
+	}()
+	if o.lock, err = dir.acquire(); err != nil {
+		return nil, err
+	}
+	trust, _, err := dir.trustPolicy()
+	if err != nil {
+		return nil, err
+	}
+	if o.log, err = openLog(ctx, dir, c, existingGuard); err != nil {
+		return nil, err
+	}
+	if o.index, err = openIndex(ctx, dir, c, logger); err != nil {
+		return nil, err
+	}
+	prover := tlog.NewProver(o.log.engine, tlog.DefaultProofCache)
+	fold, err := state.Open(dir.state(), c.Origin, registry.Roots(prover, o.log.publication))
+	if err != nil {
+		return nil, cli.Fail(cli.ExitUnknown, "STATE_FAILED", "opening the fold", err)
+	}
+	if reason := fold.Discarded(); reason != nil {
+		logger.Warn("the fold's snapshot was set aside; the fold starts over", "reason", reason)
+	}
+	blobs, err := blob.Open(dir.blobs(), maxBlobs)
+	if err != nil {
+		return nil, cli.Fail(cli.ExitUnknown, "BLOBS_FAILED", "opening the blobs", err)
+	}
+	o.registry, err = registry.Open(ctx, registry.Config{
+		Origin: c.Origin, Trust: trust, Log: o.log.engine, Publication: o.log.publication, Prover: prover,
+		Index: o.index, State: fold, Blobs: blobs, Logger: logger,
+	})
+	if err != nil {
+		return nil, cli.Fail(cli.ExitUnknown, "REGISTRY_FAILED", "opening the registry", err)
+	}
+	return o, nil
+}
+
+// openIndex opens the index, or makes a new one in the place of one that this
+// version cannot read: the log has it all.
+func openIndex(ctx context.Context, dir folder, c *config, logger *slog.Logger) (*sqlite.Index, error) {
+	idx, err := sqlite.Open(ctx, dir.index(), c.Origin)
+	if damaged(err) {
+		logger.Warn("the index is rebuilt from the log", "reason", err)
+		if err := sqlite.Remove(dir.index()); err != nil {
+			return nil, cli.Fail(cli.ExitUnknown, "INDEX_FAILED", "removing the index", err)
+		}
+		idx, err = sqlite.Open(ctx, dir.index(), c.Origin)
+	}
+	if err != nil {
+		return nil, cli.Fail(cli.ExitUnknown, "INDEX_FAILED", "opening the index", err).
+			WithHint("hallmarkd rebuild --data %s", dir)
+	}
+	return idx, nil
+}
+
+// close ends the parts in the reverse of their order.
+func (o *opened) close() error {
+	var errs []error
+	if o.registry != nil {
+		errs = append(errs, o.registry.Close())
+	}
+	if o.index != nil {
+		errs = append(errs, o.index.Close())
+	}
+	if o.log != nil {
+		errs = append(errs, o.log.close())
+	}
+	if o.lock != nil {
+		errs = append(errs, o.lock.Release())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("closing: %w", err)
+	}
+	return nil
+}
+
+// damaged reports whether an index can only be rebuilt. One of another log is
+// not among them: it may be the right file in the wrong folder.
+func damaged(err error) bool {
+	return errors.Is(err, index.ErrSchema) || errors.Is(err, index.ErrCorrupt)
+}
