@@ -155,13 +155,14 @@ func canonical(e *registry.Error) bool {
 	return c > codes.OK && c <= codes.Unauthenticated && c != codes.Unknown && e.Reason != ""
 }
 
-// transportError names the refusals of gRPC itself.
+// transportError names the refusals of gRPC itself. Those of the health and
+// reflection services leave with the name; for a message that is too large or
+// can't be decoded gRPC has ended the call by now, and the name is for the log.
 func transportError(s *status.Status) *registry.Error {
 	e := &registry.Error{Code: registry.Code(s.Code()), Message: s.Message()}
 	switch s.Code() {
 	case codes.ResourceExhausted:
 		e.Reason = "MESSAGE_TOO_LARGE"
-		e.Hint = fmt.Sprintf("a message has at most %d bytes", maxMessageSize)
 	case codes.Internal: // what it says of bytes that it can't decode
 		e.Code, e.Reason = registry.InvalidArgument, "MESSAGE_MALFORMED"
 	case codes.OK, codes.Unknown:

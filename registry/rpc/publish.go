@@ -38,7 +38,8 @@ func (s *registryService) PublishEntry(ctx context.Context, req *pb.PublishEntry
 func (s *registryService) PublishEntries(stream publishStream) error {
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
-	queue := make(chan *pendingEntry, streamWindow)
+	// Two more are at the queue's ends: one in the reader's hand, one in ours.
+	queue := make(chan *pendingEntry, streamWindow-2)
 	var end error // why reading ended; set before queue is closed
 	s.server.readers.Go(func() {
 		defer close(queue)
