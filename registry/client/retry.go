@@ -10,10 +10,11 @@ import (
 
 // How a call is repeated.
 const (
-	// retryFirst is the first delay, about the time in which a busy log
-	// publishes a batch; each further one is twice as long, up to retryMax.
+	// retryFirst is the first delay, about the time in which a log publishes a
+	// batch; each further one is twice as long, up to retryMax, so that a server
+	// which restarts is found soon. A busy one says itself when to come back.
 	retryFirst = 100 * time.Millisecond
-	retryMax   = 5 * time.Second
+	retryMax   = time.Second
 	// unreachableMax is how long a server that can't be reached is tried: long
 	// enough for a restart, short enough for whoever mistyped its address.
 	unreachableMax = 5 * time.Second
