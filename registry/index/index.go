@@ -137,9 +137,13 @@ type Index interface {
 	// Apply adds rows, which must carry the indexes from, from+1, and so on, with from the index's position:
 	// otherwise it is ErrGap, also for a batch that was applied before. The rows and the new position become
 	// visible together, and survive a crash of the process together or not at all. A crash of the machine may
-	// take the newest batches back, never a part of one: the log still has them. At most MaxApply rows; none
-	// is allowed and does nothing.
+	// take the newest batches back, never a part of one, until Sync: the log still has them. At most MaxApply
+	// rows; none is allowed and does nothing.
 	Apply(ctx context.Context, from uint64, rows []Row) error
+
+	// Sync makes durable what was applied before it was called. A follower needs it before it writes down
+	// anywhere else how far it has come.
+	Sync(ctx context.Context) error
 
 	// Get returns the row of an index, equal to the one applied, or ErrNotFound.
 	Get(ctx context.Context, index uint64) (Row, error)

@@ -94,6 +94,7 @@ func hash(domain string, i uint64) [32]byte {
 
 func testEmpty(t *testing.T, open Store) {
 	x, ctx := mustOpen(t, open), t.Context()
+	mustNot(t, x.Sync(ctx))
 	wantPosition(t, x, 0)
 	_, err := x.Get(ctx, 0)
 	wantError(t, "Get(0)", err, index.ErrNotFound)
@@ -206,7 +207,7 @@ func testBindings(t *testing.T, open Store) {
 
 func testSearch(t *testing.T, open Store) {
 	x := mustOpen(t, open)
-	rows := applyMany(t, x, 2000)
+	rows := applyMany(t, x, 600)
 	for _, text := range []string{
 		``,
 		`kind = model`,
@@ -223,10 +224,11 @@ func testSearch(t *testing.T, open Store) {
 	} {
 		filter, err := index.ParseFilter(text)
 		mustNot(t, err)
-		for _, size := range []uint64{0, 1, 999, 2000} {
-			for _, limit := range []int{1, 50, index.MaxPage} {
+		for _, size := range []uint64{0, 1, 299, 600} {
+			for _, limit := range []int{7, index.MaxPage} {
 				testQuery(t, x, rows, index.Query{Filter: filter, Size: size, Limit: limit})
 			}
+			testQuery(t, x, rows, index.Query{Filter: filter, Size: min(size, 50), Limit: 1})
 		}
 	}
 	for _, limit := range []int{-1, 0, index.MaxPage + 1} {
@@ -234,7 +236,7 @@ func testSearch(t *testing.T, open Store) {
 			t.Errorf("a page of %d rows: no error, want 1 to %d", limit, index.MaxPage)
 		}
 	}
-	_, err := x.Search(t.Context(), index.Query{Size: 2001, Limit: 1})
+	_, err := x.Search(t.Context(), index.Query{Size: 601, Limit: 1})
 	wantError(t, "a search beyond the position", err, index.ErrBehind)
 }
 
@@ -332,6 +334,7 @@ func testNamed(t *testing.T, open Store) {
 func testReopen(t *testing.T, open Store) {
 	x := mustOpen(t, open)
 	rows := applyMany(t, x, 300)
+	mustNot(t, x.Sync(t.Context()))
 	mustNot(t, x.Close())
 	x = mustOpen(t, open)
 	wantPosition(t, x, 300)

@@ -20,7 +20,7 @@
 // each block, two bytes an entry held in memory, answers that without touching the file.
 //
 // The file is a projection. It is written with synchronous=NORMAL: after a crash of the machine the newest batches
-// may be missing, which the follower applies again.
+// may be missing, which the follower applies again; Sync rules that out.
 package sqlite
 
 import (
@@ -72,6 +72,7 @@ var schema string
 
 // An Index is an index.Index in a SQLite file.
 type Index struct {
+	path   string
 	write  *sql.DB // one connection
 	read   *sql.DB
 	secret [secretSize]byte
@@ -125,8 +126,8 @@ func open(ctx context.Context, path, origin string) (*Index, error) {
 			return nil, fmt.Errorf("creating it: %w", err)
 		}
 	}
-	x := &Index{}
-	if err := x.connect(path); err != nil {
+	x := &Index{path: path}
+	if err := x.connect(); err != nil {
 		return nil, err
 	}
 	if err := x.load(ctx, origin); err != nil {
@@ -191,8 +192,8 @@ func dsn(path string, pragmas ...string) string {
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
 }
 
-func (x *Index) connect(path string) (err error) {
-	if x.write, err = sql.Open("sqlite", dsn(path,
+func (x *Index) connect() (err error) {
+	if x.write, err = sql.Open("sqlite", dsn(x.path,
 		"journal_mode(wal)",
 		"synchronous(normal)",
 		"trusted_schema(0)",
@@ -202,7 +203,7 @@ func (x *Index) connect(path string) (err error) {
 		return err
 	}
 	x.write.SetMaxOpenConns(1)
-	if x.read, err = sql.Open("sqlite", dsn(path, "query_only(1)", "trusted_schema(0)", fmt.Sprintf("cache_size(-%d)", readerCache))); err != nil {
+	if x.read, err = sql.Open("sqlite", dsn(x.path, "query_only(1)", "trusted_schema(0)", fmt.Sprintf("cache_size(-%d)", readerCache))); err != nil {
 		return errors.Join(err, x.write.Close())
 	}
 	x.read.SetMaxOpenConns(readers)

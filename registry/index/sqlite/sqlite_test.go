@@ -48,11 +48,11 @@ func TestBlocks(t *testing.T) {
 	for at := 0; at < n; at += batch {
 		apply(t, x, at, min(batch, n-at))
 	}
+	rows := indextest.Rows(0, n)
 	check := func(x *sqlite.Index) {
 		t.Helper()
 		for _, i := range []uint64{0, block - 1, block, block + 1, 2*block - 1, 2 * block, n - 1} {
-			row := indextest.Rows(i, 1)[0]
-			got, err := x.Lookup(t.Context(), row.EntryID)
+			got, err := x.Lookup(t.Context(), rows[i].EntryID)
 			if want := i - i%10/9; err != nil || got != want {
 				t.Errorf("Lookup of entry %d = %d, %v, want %d", i, got, err, want)
 			}
@@ -63,8 +63,8 @@ func TestBlocks(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := 0
-			for i := range uint64(n) {
-				if row := indextest.Rows(i, 1)[0]; filter.Match(&row) {
+			for i := range rows {
+				if filter.Match(&rows[i]) {
 					want++
 				}
 			}
