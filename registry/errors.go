@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hallmark-registry/hallmark/registry/tlog"
 	"github.com/hallmark-registry/hallmark/verifier/ledger"
@@ -42,6 +43,10 @@ func canonical(c ledger.Code) Code {
 
 func internal(attempted string, err error) *Error {
 	return &Error{Code: Internal, Reason: "INTERNAL", Message: fmt.Sprintf("%s: %v", attempted, err), err: err}
+}
+
+func behind(err error) *Error {
+	return &Error{Code: Unavailable, Reason: "INDEX_BEHIND", RetryAfter: time.Second, err: err, Message: err.Error()}
 }
 
 func notFound(format string, args ...any) *Error {

@@ -25,6 +25,9 @@ const retryBusy = 200 * time.Millisecond
 // ctx ends first the entry may still be published; repeating the call finds out.
 func (r *Registry) Publish(ctx context.Context, raw []byte, o PublishOptions) (*Receipt, error) {
 	in := ledger.Read(raw)
+	if err := r.await(ctx, r.inherited); err != nil {
+		return nil, behind(err)
+	}
 	if o.ValidateOnly {
 		return r.validate(in)
 	}

@@ -73,6 +73,10 @@ type Registry struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the follower has ended
 
+	// inherited is what the log held when the registry was opened. Admission
+	// waits until the fold covers it: what came later it sees in the flights.
+	inherited uint64
+
 	mu      sync.Mutex
 	covered uint64        // index and fold hold every entry below it
 	moved   chan struct{} // closed and replaced when covered or failed changes
@@ -99,6 +103,10 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 		return nil, err
 	}
 	r.covered = at
+	if r.inherited, err = c.Log.IntegratedSize(ctx); err != nil {
+		cancel()
+		return nil, fmt.Errorf("reading the log's size: %w", err)
+	}
 	go r.follow(follow)
 	return r, nil
 }
@@ -156,7 +164,7 @@ func (r *Registry) settleAt(ctx context.Context, size uint64) (uint64, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, catchUpWait, errors.New("index and fold are behind"))
 	defer cancel()
 	if err := r.await(ctx, size); err != nil {
-		return 0, &Error{Code: Unavailable, Reason: "INDEX_BEHIND", RetryAfter: time.Second, err: err, Message: err.Error()}
+		return 0, behind(err)
 	}
 	return size, nil
 }
