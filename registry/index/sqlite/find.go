@@ -12,10 +12,10 @@ import (
 	"github.com/hallmark-registry/hallmark/verifier/statement"
 )
 
-// What one call may cost, in postings looked at: some tens of milliseconds. A page that would cost more ends
+// What one call may cost, in postings looked at: about ten milliseconds. A page that would cost more ends
 // early, and the next one goes on from there.
 const (
-	maxCost = 1 << 14
+	maxCost = 1 << 12
 
 	// probeCost is that of finding a block's range of a key, whatever is in it.
 	probeCost = 16

@@ -9,7 +9,7 @@
 //
 // So all writing falls into the newest block's range of the tree, a few hundred pages that stay in the cache,
 // and a look-up probes one range per block, some microseconds each: linear in the log, with a constant that makes
-// it a third of a millisecond at a million entries. Within a block the rows of one key lie in order, and the rows
+// it half a millisecond at a million entries. Within a block the rows of one key lie in order, and the rows
 // that have two keys are found by adding the difference of their hashes.
 //
 // A hash of 33 bits only nominates: every row found is read and asked whether it has the key (index.Filter.Match),
