@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
@@ -275,4 +276,45 @@ func TestMessagesTooLarge(t *testing.T) {
 	if _, err := stream.Recv(); status.Code(err) != codes.ResourceExhausted {
 		t.Errorf("a message of 1 MiB on a stream: %v, want RESOURCE_EXHAUSTED", err)
 	}
+}
+
+func FuzzPageToken(f *testing.F) {
+	reg := rpctest.New(1)
+	for i := range 5 {
+		if _, err := reg.Publish(context.Background(), rpctest.Entry(fmt.Sprint(i)).Raw(), registry.PublishOptions{}); err != nil {
+			f.Fatal(err)
+		}
+	}
+	_, conn := serve(f, reg, rpc.Options{})
+	c := pb.NewRegistryServiceClient(conn)
+	list := func(start uint64, token string) (*pb.ListEntriesResponse, error) {
+		return c.ListEntries(context.Background(), &pb.ListEntriesRequest{StartIndex: start, PageToken: token, PageSize: 2})
+	}
+	first, err := list(1, "")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(uint64(1), first.GetNextPageToken())
+	f.Add(uint64(2), first.GetNextPageToken())
+	f.Add(uint64(0), strings.Repeat("_", 32))
+	f.Fuzz(func(t *testing.T, start uint64, token string) {
+		if token == "" || !utf8.ValidString(token) {
+			return // the first page; no string of a message
+		}
+		page, err := list(start, token)
+		if status.Code(err) == codes.InvalidArgument {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if page.GetTreeSize() > 6 {
+			t.Errorf("tree size %d of a log of 6", page.GetTreeSize())
+		}
+		for _, e := range page.GetEntries() {
+			if e.GetIndex() <= start || e.GetIndex() >= page.GetTreeSize() {
+				t.Errorf("entry %d on a page behind the first, of a listing from %d to %d", e.GetIndex(), start, page.GetTreeSize())
+			}
+		}
+	})
 }

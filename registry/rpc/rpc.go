@@ -88,6 +88,9 @@ type Server struct {
 	log    *slog.Logger
 	limits *limiter
 
+	mu      sync.Mutex
+	serving bool // as last told; guarded by mu
+
 	drain    sync.Once
 	draining chan struct{} // closed when Drain begins
 	// readers are the goroutines that read publish streams. They outlive their
@@ -135,13 +138,21 @@ func New(reg Registry, o Options) *Server {
 func (s *Server) Serve(lis net.Listener) error { return s.grpc.Serve(lis) }
 
 // SetServing makes the health service say whether the registry can publish: nil
-// is SERVING, an error NOT_SERVING. After Drain has begun it changes nothing.
+// is SERVING, an error NOT_SERVING. It may be called as often as one likes; what
+// changes is logged. After Drain has begun it changes nothing.
 func (s *Server) SetServing(err error) {
-	if err != nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.serving == (err == nil) {
+		return
+	}
+	s.serving = err == nil
+	if !s.serving {
 		s.log.Error("not serving", "error", err)
 		s.setHealth(grpc_health_v1.HealthCheckResponse_NOT_SERVING)
 		return
 	}
+	s.log.Info("serving")
 	s.setHealth(grpc_health_v1.HealthCheckResponse_SERVING)
 }
 

@@ -9,8 +9,11 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
 
+	"github.com/hallmark-registry/hallmark/registry"
 	"github.com/hallmark-registry/hallmark/registry/rpc"
 )
+
+var _ rpc.Registry = (*registry.Registry)(nil)
 
 // serve serves reg in memory and returns the server and a connection to it,
 // which end with the test.
