@@ -8,6 +8,8 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +21,7 @@ import (
 	"github.com/transparency-dev/merkle/rfc6962"
 
 	"github.com/hallmark-registry/hallmark/registry/monitor"
+	"github.com/hallmark-registry/hallmark/registry/monitor/httptiles"
 	"github.com/hallmark-registry/hallmark/registry/tlog"
 	"github.com/hallmark-registry/hallmark/registry/tlog/tlogtest"
 	"github.com/hallmark-registry/hallmark/verifier/checkpoint"
@@ -157,6 +160,38 @@ func TestAuditReport(t *testing.T) {
 		if diff := cmp.Diff(string(want), string(got)); diff != "" {
 			t.Errorf("%s (-want +got), -update writes it:\n%s", name, diff)
 		}
+	}
+}
+
+// The same log in a folder and behind a server gives the same report.
+func TestAuditReadsFoldersAndServers(t *testing.T) {
+	s := eventful(t).publish()
+	want, err := s.audit(withTiles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := s.folder()
+	server := httptest.NewServer(http.FileServerFS(os.DirFS(dir)))
+	defer server.Close()
+	remote, err := httptiles.New(server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, log := range map[string]tlog.Reader{"folder": tlog.NewFolder(os.DirFS(dir)), "server": remote} {
+		got, err := s.audit(withTiles, func(o *monitor.Options) { o.Reader = log })
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got.Text() != want.Text() {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, got.Text(), want.Text())
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, "tile", "entries", "001")); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.audit(func(o *monitor.Options) { o.Reader = remote })
+	if found := (*monitor.MisbehavedError)(nil); !errors.As(err, &found) || !strings.Contains(err.Error(), "reading tile/entries/001") {
+		t.Errorf("a bundle that is not served: got %v, want misbehaviour", err)
 	}
 }
 

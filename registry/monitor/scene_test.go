@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/hallmark-registry/hallmark/registry/monitor"
@@ -230,6 +233,39 @@ func eventful(t testing.TB) *scene {
 	forged.Root[0] ^= 1
 	s.addBody(ledger.MintRoot, forged, ada)
 	return s.models(600)
+}
+
+// folder writes a published log of at most 65,536 entries as C2SP tlog-tiles, and returns where.
+func (s *scene) folder() string {
+	s.t.Helper()
+	dir := s.t.TempDir()
+	write := func(raw []byte, err error, path string) {
+		path = filepath.Join(dir, filepath.FromSlash(path))
+		if err := errors.Join(err, os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, raw, 0o644)); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	ctx := context.Background()
+	note, err := s.log.ReadCheckpoint(ctx)
+	write(note, err, "checkpoint")
+	name := func(index, p int) string {
+		if p > 0 {
+			return fmt.Sprintf("%03d.p/%d", index, p)
+		}
+		return fmt.Sprintf("%03d", index)
+	}
+	for level, n := 0, int(s.size()); n > 0; level, n = level+1, n/256 {
+		for index := range (n + 255) / 256 {
+			p := min(256, n-index*256) % 256
+			tile, err := s.log.ReadTile(ctx, uint64(level), uint64(index), uint8(p))
+			write(tile, err, fmt.Sprintf("tile/%d/%s", level, name(index, p)))
+			if level == 0 {
+				bundle, err := s.log.ReadEntryBundle(ctx, uint64(index), uint8(p))
+				write(bundle, err, "tile/entries/"+name(index, p))
+			}
+		}
+	}
+	return dir
 }
 
 // hash makes a leaf hash from a number.
