@@ -30,10 +30,13 @@ func (e *MisbehavedError) Error() string {
 	return s
 }
 
+// kindAudit is the kind of evidence that a replay finds; what comparing tiles finds is of kind fsck.
+const kindAudit = "audit"
+
 // misbehaved begins a finding with what is known.
 func (a *audit) misbehaved(reason string) *MisbehavedError {
 	return &MisbehavedError{Evidence: tlog.Evidence{
-		Kind:       "audit",
+		Kind:       kindAudit,
 		Reason:     reason,
 		Origin:     a.head.Origin,
 		Offered:    &tlog.Head{Size: a.head.Size, Root: a.head.Root},
@@ -52,7 +55,7 @@ func (a *audit) blame(ctx context.Context, err error) error {
 	if !errors.As(err, &found) {
 		return err
 	}
-	if found.First == nil {
+	if found.Kind == kindAudit {
 		deeper := a.compareTiles(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -136,7 +136,7 @@ func (r *Report) Text() string {
 	ok := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, " ok   %-10s  %s\n", name, fmt.Sprintf(format, args...))
 	}
-	ok("checkpoint", "%s, %d entries, root %x", r.Checkpoint.Origin, r.Checkpoint.Size, r.Checkpoint.Root)
+	ok("checkpoint", "%s, size %d, root %x", r.Checkpoint.Origin, r.Checkpoint.Size, r.Checkpoint.Root)
 	ok("cosigners", "%s", r.cosigners())
 	ok("entries", "%d bytes, hashed to the root%s", r.Bytes, r.compared())
 	ok("signatures", "%d hold", r.Signatures)
