@@ -26,7 +26,7 @@ build: ## build all programs into .bin
 
 .PHONY: demo
 demo: build ## run the demo; KEEP=1 leaves its server running until interrupted
-	@.bin/hallmark-demo $(if $(KEEP),--keep)
+	@.bin/hallmark-demo run --bin .bin $(if $(KEEP),--keep)
 
 # --- test
 

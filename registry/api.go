@@ -126,26 +126,6 @@ type LedgerResult struct {
 	Outcome ledger.Outcome
 }
 
-// The methods of Registry that transports call, each bound by its context:
-//
-//	Publish(ctx, raw []byte, PublishOptions) (*Receipt, error)
-//	Entry(ctx, ref string) (*EntryView, error)
-//	Entries(ctx, from uint64, limit int) ([]EntryView, size uint64, error)
-//	Checkpoint(ctx) (note []byte, error)
-//	InclusionProof(ctx, index, size uint64) ([]byte tlog-proof text, error)   // size 0: the latest published
-//	ConsistencyProof(ctx, from, to uint64) ([][32]byte, error)
-//	Bundle(ctx, ref string, BundleOptions) ([]byte, error)
-//	Search(ctx, SearchQuery) (*SearchPage, error)
-//	Lineage(ctx, LineageQuery) (*Lineage, error)
-//	PutBlob(ctx, digest [32]byte, r io.Reader) error
-//	Blob(ctx, digest [32]byte) (io.ReadCloser, int64 size, error)
-//	Mint(ctx, bundle, raw []byte) (*LedgerResult, error)
-//	SubmitLedger(ctx, raw []byte) (*LedgerResult, error)
-//	Account(ctx, id string) (AccountView, error)
-//	Supply(ctx) (SupplyView, error)
-//	Policy(ctx) (text string, epoch uint64, size uint64, error)
-//	Healthy() error
-
 // An AccountView is an account of the ledger as of Size.
 type AccountView struct {
 	ID       string        // bech32m

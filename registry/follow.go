@@ -62,12 +62,21 @@ func (r *Registry) follow(ctx context.Context) {
 			continue
 		}
 		if at := r.State.Position(); at-snapshot >= snapshotEvery {
-			if err := r.State.Snapshot(); err != nil {
+			if err := r.snapshot(ctx); err != nil {
 				r.Logger.Warn("keeping a snapshot of the fold", "error", err)
 			}
 			snapshot = at
 		}
 	}
+}
+
+// snapshot keeps the fold as it stands. The index is made durable first, so that
+// a power cut never leaves the fold ahead of it.
+func (r *Registry) snapshot(ctx context.Context) error {
+	if err := r.Index.Sync(ctx); err != nil {
+		return err
+	}
+	return r.State.Snapshot()
 }
 
 func (r *Registry) report(ctx context.Context, err error) {

@@ -116,7 +116,7 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 func (r *Registry) Close() error {
 	r.cancel()
 	<-r.done
-	return r.State.Snapshot()
+	return r.snapshot(context.Background())
 }
 
 // Healthy returns why entries are not being published or followed right now,

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -387,14 +388,15 @@ func (p *pipeline) expect(ctx context.Context, code int, program string, args ..
 	fmt.Fprintf(p.stdout, "$ %s\n", line)
 	cmd := exec.CommandContext(ctx, filepath.Join(p.bin, program), args...)
 	cmd.Env = append(os.Environ(), "HALLMARK_SERVER="+p.grpc, "HALLMARK_POLICY="+p.policy(), "NO_COLOR=1")
-	var stdout, both bytes.Buffer
+	var stdout bytes.Buffer
+	var both transcript
 	cmd.Stdout, cmd.Stderr = io.MultiWriter(&stdout, &both), &both
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return "", fmt.Errorf("%s: %w", line, err)
 	}
-	for l := range strings.Lines(strings.ReplaceAll(both.String(), p.dir+"/", "")) {
+	for l := range strings.Lines(strings.ReplaceAll(both.text.String(), p.dir+"/", "")) {
 		fmt.Fprintf(p.stdout, "    %s\n", strings.TrimSuffix(l, "\n"))
 	}
 	if got := cmd.ProcessState.ExitCode(); got != code {
@@ -404,6 +406,18 @@ func (p *pipeline) expect(ctx context.Context, code int, program string, args ..
 		fmt.Fprintf(p.stdout, "    (exit code %d, as it must)\n", code)
 	}
 	return stdout.String(), nil
+}
+
+// A transcript takes both outputs of a program as they come.
+type transcript struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (t *transcript) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.Write(b)
 }
 
 func (p *pipeline) short(s string) string { return strings.TrimPrefix(s, p.dir+"/") }
