@@ -98,6 +98,16 @@ func (l *testLog) addRaw(story string, want ledger.Code, raw []byte) uint64 {
 	return index
 }
 
+// log logs an entry that must be accepted, and looks no further: a log of
+// thousands is not checked at every entry.
+func (l *testLog) log(e *entry.Entry) {
+	l.t.Helper()
+	l.grow(e.Raw())
+	if got := l.state.ApplyParsed(l.size()-1, e, nil); !got.Accepted() {
+		l.t.Fatalf("%+v", got)
+	}
+}
+
 // edKey returns the Ed25519 key that is a function of n.
 func edKey(n byte) *entry.PrivateKey { return makeKey(entry.Ed25519, n) }
 

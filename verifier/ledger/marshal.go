@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"slices"
 
@@ -60,30 +61,46 @@ type section[K comparable, V any] struct {
 	get     func(r *reader) (K, V)
 }
 
-func (c section[K, V]) write(w *stateWriter, m map[K]V) {
-	w.u64(uint64(len(m)))
-	for _, k := range slices.SortedFunc(maps.Keys(m), c.compare) {
-		c.put(&w.writer, k, m[k])
+func (c section[K, V]) write(w *stateWriter, count int, sorted iter.Seq2[K, V]) {
+	w.u64(uint64(count))
+	for k, v := range sorted {
+		c.put(&w.writer, k, v)
 		w.flush(flushSize)
 	}
 }
 
-func (c section[K, V]) read(r *reader) map[K]V {
+func (c section[K, V]) writeMap(w *stateWriter, m map[K]V) {
+	c.write(w, len(m), func(yield func(K, V) bool) {
+		for _, k := range slices.SortedFunc(maps.Keys(m), c.compare) {
+			if !yield(k, m[k]) {
+				return
+			}
+		}
+	})
+}
+
+// read hands on the records one by one.
+func (c section[K, V]) read(r *reader, add func(K, V)) {
 	n := r.u64()
 	if n > uint64(len(r.rest)/c.width) {
 		r.fail(fmt.Errorf("%d %s in %d bytes", n, c.name, len(r.rest)))
-		return nil
+		return
 	}
-	m := make(map[K]V, n)
 	var last K
 	for i := range n {
 		k, v := c.get(r)
 		if i > 0 && c.compare(last, k) >= 0 {
 			r.fail(fmt.Errorf("%s: record %d is not in strictly ascending order", c.name, i))
-			return nil
+			return
 		}
-		m[k], last = v, k
+		add(k, v)
+		last = k
 	}
+}
+
+func (c section[K, V]) readMap(r *reader) map[K]V {
+	m := map[K]V{}
+	c.read(r, func(k K, v V) { m[k] = v })
 	return m
 }
 
@@ -146,12 +163,12 @@ func (s *State) write(w *stateWriter) {
 	w.text(s.origin)
 	w.u64(s.size)
 	w.hash(s.chain)
-	outcomeSection.write(w, s.counted())
+	outcomeSection.writeMap(w, s.counted())
 	s.writeLedger(&w.writer)
-	contributorSection.write(w, s.contributors)
-	subjectSection.write(w, s.subjects)
-	accountSection.write(w, s.accounts)
-	creditSection.write(w, s.credits)
+	contributorSection.writeMap(w, s.contributors)
+	subjectSection.writeMap(w, s.subjects)
+	accountSection.writeMap(w, s.accounts)
+	creditSection.writeMap(w, s.credits)
 	s.names.write(w)
 	w.flush(0)
 }
@@ -190,11 +207,14 @@ func (s *State) writeLedger(w *writer) {
 // write writes holders by key, not by the number that a key has here: in which
 // order keys came is of no consequence to any later outcome.
 func (n *names) write(w *stateWriter) {
-	holders := section[[32]byte, uint32]{compare: compareHashes, put: func(w *writer, k [32]byte, v uint32) {
-		holderSection.put(w, k, n.keys[v])
-	}}
-	holders.write(w, n.holders)
-	bindingSection.write(w, n.bindings)
+	holderSection.write(w, n.holders.len(), func(yield func([32]byte, entry.KeyID) bool) {
+		for name, at := range n.holders.sorted() {
+			if !yield(name, n.keys[at]) {
+				return
+			}
+		}
+	})
+	bindingSection.write(w, n.bindings.len(), n.bindings.sorted())
 }
 
 // UnmarshalBinary replaces a state made by New with the one serialised, which
@@ -226,7 +246,7 @@ func (s *State) read(r *reader) {
 		r.fail(fmt.Errorf("origin %q, want %q", clip(origin), s.origin))
 	}
 	s.size, s.chain = r.u64(), r.hash()
-	for c, n := range outcomeSection.read(r) {
+	for c, n := range outcomeSection.readMap(r) {
 		if c > maxCode || n == 0 {
 			r.fail(fmt.Errorf("%d outcomes of code %d", n, c))
 			return
@@ -234,10 +254,10 @@ func (s *State) read(r *reader) {
 		s.outcomes[c] = n
 	}
 	s.readLedger(r)
-	s.contributors = contributorSection.read(r)
-	s.subjects = subjectSection.read(r)
-	s.accounts = accountSection.read(r)
-	s.credits = creditSection.read(r)
+	s.contributors = contributorSection.readMap(r)
+	s.subjects = subjectSection.readMap(r)
+	s.accounts = accountSection.readMap(r)
+	s.credits = creditSection.readMap(r)
 	s.names.read(r)
 }
 
@@ -274,8 +294,6 @@ func (s *State) readLedger(r *reader) {
 }
 
 func (n *names) read(r *reader) {
-	for name, key := range holderSection.read(r) {
-		n.hold(name, key)
-	}
-	n.bindings = bindingSection.read(r)
+	holderSection.read(r, n.hold)
+	bindingSection.read(r, n.bindings.put)
 }

@@ -8,18 +8,18 @@ import (
 	"github.com/hallmark-registry/hallmark/verifier/statement"
 )
 
-// names are who holds which name, and what each version of it is bound to. A
-// log has millions of them, so they are kept under hashes: a name takes 32
-// bytes however long it is, and its holder four, since one key holds many.
+// names are who holds which name, and what each version of it is bound to,
+// under hashes: a name takes 32 bytes however long it is, and its holder four,
+// since one key holds many.
 type names struct {
-	holders  map[[32]byte]uint32    // nameHash -> position in keys
+	holders  table[uint32]          // nameHash -> position in keys
 	keys     []entry.KeyID          // in the order in which they first held a name
 	numbers  map[entry.KeyID]uint32 // keys, reversed
-	bindings map[[32]byte][32]byte  // bindingHash -> digest
+	bindings table[[32]byte]        // bindingHash -> digest
 }
 
 func newNames() names {
-	return names{holders: map[[32]byte]uint32{}, numbers: map[entry.KeyID]uint32{}, bindings: map[[32]byte][32]byte{}}
+	return names{holders: newTable[uint32](), numbers: map[entry.KeyID]uint32{}, bindings: newTable[[32]byte]()}
 }
 
 // hashed is SHA-256(domain || kind u8 || name(u16)).
@@ -44,11 +44,11 @@ func (n *names) hold(name [32]byte, key entry.KeyID) {
 		n.keys = append(n.keys, key)
 		n.numbers[key] = at
 	}
-	n.holders[name] = at
+	n.holders.put(name, at)
 }
 
 func (n *names) holder(name [32]byte) (entry.KeyID, bool) {
-	at, ok := n.holders[name]
+	at, ok := n.holders.get(name)
 	if !ok {
 		return entry.KeyID{}, false
 	}
@@ -87,7 +87,7 @@ func (s *State) judgeStatement(in *Input) verdict {
 	}
 	// The same digest again is an amendment: it says more about the same thing.
 	digest := [32]byte(st.Subjects[0].Digest)
-	if bound, ok := s.names.bindings[bindingHash(st.Kind, name.String())]; ok && bound != digest {
+	if bound, ok := s.names.bindings.get(bindingHash(st.Kind, name.String())); ok && bound != digest {
 		return reject(NameBound, "%s %s is bound to %x, this says %x", st.Kind, name, bound, digest)
 	}
 	return verdict{}
@@ -100,5 +100,5 @@ func (s *State) acceptStatement(in *Input) {
 		return
 	}
 	s.names.hold(nameHash(name.Base()), in.entry.Signatures()[0].Key.ID())
-	s.names.bindings[bindingHash(st.Kind, name.String())] = [32]byte(st.Subjects[0].Digest)
+	s.names.bindings.put(bindingHash(st.Kind, name.String()), [32]byte(st.Subjects[0].Digest))
 }

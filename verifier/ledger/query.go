@@ -128,7 +128,7 @@ func (s *State) CreditsOf(beneficiary AccountID) []CreditState {
 // Binding returns the digest to which ns/name@version is bound, as a model or
 // as a dataset.
 func (s *State) Binding(kind statement.Kind, name statement.Name) (statement.Digest, bool) {
-	d, ok := s.names.bindings[bindingHash(kind, name.String())]
+	d, ok := s.names.bindings.get(bindingHash(kind, name.String()))
 	return d, ok
 }
 
