@@ -49,11 +49,13 @@ type Guard struct {
 
 	refused chan struct{} // closed when refusal is set
 
-	mu      sync.Mutex
-	state   *GuardState // as stored, or nil when that isn't known
+	mu     sync.Mutex  // held while signing
+	state  *GuardState // as stored, or nil when that isn't known
+	closed bool
+
+	status  sync.Mutex  // never held for long, so that Err doesn't wait for a signature
 	refusal *GuardError // sticky
 	trouble error       // why the last attempt failed, if it may succeed later
-	closed  bool
 }
 
 // NewGuard returns the guard of the log that signer signs for. It reads entries back through r, which
@@ -102,8 +104,8 @@ func (g *Guard) Refused() <-chan struct{} { return g.refused }
 // Err returns the refusal, a *GuardError, if there was one. Otherwise it returns why the last attempt to
 // sign failed, or nil when it succeeded.
 func (g *Guard) Err() error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.status.Lock()
+	defer g.status.Unlock()
 	if g.refusal != nil {
 		return g.refusal
 	}
@@ -134,18 +136,16 @@ func (g *Guard) Sign(text []byte) ([]byte, error) {
 	defer cancel()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	switch {
-	case g.closed:
+	if g.closed {
 		return nil, fmt.Errorf("sign guard: %w", ErrClosed)
-	case g.refusal != nil:
-		return nil, g.refusal
+	}
+	select {
+	case <-g.refused:
+		return nil, g.Err()
+	default:
 	}
 	sig, err := g.sign(ctx, text)
-	var refusal *GuardError
-	if errors.As(err, &refusal) {
-		g.refuse(refusal)
-	}
-	g.trouble = err
+	g.settle(err)
 	return sig, err
 }
 
@@ -259,14 +259,20 @@ func (g *Guard) finding(kind, reason string, offered *head) *GuardError {
 	return e
 }
 
-// refuse ends all signing. It must be called with mu held.
-func (g *Guard) refuse(e *GuardError) {
-	if g.refusal != nil {
-		return
+// settle notes how an attempt went. A refusal ends all signing; the first one stays. It must be called with
+// mu held.
+func (g *Guard) settle(err error) {
+	var refusal *GuardError
+	if errors.As(err, &refusal) {
+		refusal.Path, refusal.NoPath = WriteEvidence(g.evidence, &refusal.Evidence)
 	}
-	e.Path, e.NoPath = WriteEvidence(g.evidence, &e.Evidence)
-	g.refusal = e
-	close(g.refused)
+	g.status.Lock()
+	defer g.status.Unlock()
+	g.trouble = err
+	if refusal != nil && g.refusal == nil {
+		g.refusal = refusal
+		close(g.refused)
+	}
 }
 
 // firstDifference looks for the first entry from index from on whose hash is not the one in its tile. It

@@ -329,7 +329,8 @@ func TestGuardSignsOnlyCheckpointsOfItsLog(t *testing.T) {
 		{"a short root", origin + "\n0\nAAAA\n", "want 32 bytes"},
 		{"loose bits in base64", origin + "\n0\n" + strings.Repeat("A", 42) + "B=\n", "not canonical"},
 		{"a carriage return", origin + "\r\n0\n" + root + "\n", "another origin"},
-		{"no origin", "\n0\n" + root + "\n", "empty origin"},
+		{"no origin", "\n0\n" + root + "\n", `origin ""`},
+		{"what begins like an entry", "DSSEv1 28 application\n0\n" + root + "\n", `origin "DSSEv1`},
 		{"something else", "cosignature/v1\ntime 1\n", "got 2 line ends"},
 		{"nothing", "", "got 0 line ends"},
 	} {
@@ -384,7 +385,7 @@ func TestGuardIsCreatedOnce(t *testing.T) {
 	if err := tlog.CreateGuard(context.Background(), s.store, origin); !errors.Is(err, tlog.ErrGuardConflict) {
 		t.Errorf("got %v, want %v", err, tlog.ErrGuardConflict)
 	}
-	for _, bad := range []string{"", "two\nlines", strings.Repeat("x", 5000)} {
+	for _, bad := range []string{"", "two\nlines", "DSSEv1/log", strings.Repeat("x", 5000)} {
 		if err := tlog.CreateGuard(context.Background(), &fakeStore{}, bad); err == nil {
 			t.Errorf("a guard for origin %.20q was created", bad)
 		}

@@ -65,8 +65,11 @@ func ParseGuardState(raw []byte) (*GuardState, error) {
 	if got, want := len(s.Peaks), bits.OnesCount64(size); got != want {
 		return nil, fmt.Errorf("guard state of size %d: got %d hashes, want %d", size, got, want)
 	}
+	if err := checkOrigin(s.Origin); err != nil {
+		return nil, fmt.Errorf("guard state: %w", err)
+	}
 	// Re-encoding checks the root, the checksum, and every other way to write the same.
-	if s.Origin == "" || !bytes.Equal(s.Marshal(), raw) {
+	if !bytes.Equal(s.Marshal(), raw) {
 		return nil, fmt.Errorf("guard state is damaged: it is not what this program would write for its own content")
 	}
 	return s, nil

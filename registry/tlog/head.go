@@ -34,8 +34,8 @@ func parseHead(text string) (head, error) {
 		return head{}, fmt.Errorf("checkpoint text: got %d line ends, want 3", len(lines)-1)
 	}
 	h := head{origin: lines[0]}
-	if h.origin == "" {
-		return head{}, fmt.Errorf("checkpoint text: empty origin")
+	if err := checkOrigin(h.origin); err != nil {
+		return head{}, fmt.Errorf("checkpoint text: %w", err)
 	}
 	size, err := strconv.ParseUint(lines[1], 10, 64)
 	if err != nil {
@@ -51,6 +51,15 @@ func parseHead(text string) (head, error) {
 		return head{}, fmt.Errorf("checkpoint text is not canonical: got %q, want %q", text, got)
 	}
 	return h, nil
+}
+
+// checkOrigin refuses names under which the text of a checkpoint could be taken for something else that the
+// same key signs: entries are signed over a text that begins with "DSSEv1".
+func checkOrigin(origin string) error {
+	if origin == "" || strings.HasPrefix(origin, "DSSEv1") || strings.Contains(origin, "\n") {
+		return fmt.Errorf("origin %q: want one line that is not empty and does not begin with DSSEv1", origin)
+	}
+	return nil
 }
 
 // openHead verifies a stored checkpoint with the log's own key and returns what it says. Cosignatures are

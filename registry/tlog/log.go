@@ -84,7 +84,8 @@ type Log interface {
 	// positions), and neither within one call nor across calls do positions rise in the order of submission:
 	// who was first is decided by the position alone. It is safe for concurrent use.
 	//
-	// An error is ErrBusy, ErrUnknown, ErrTooLarge or ErrClosed. When ctx ends first the error is ErrUnknown,
+	// An error is ErrBusy, ErrUnknown, ErrTooLarge or ErrClosed, or the guard's refusal once there is one: then
+	// nothing was appended, for it would never be published. When ctx ends first the error is ErrUnknown,
 	// because work once queued is not taken back.
 	Append(ctx context.Context, leaves [][]byte) ([]uint64, error)
 

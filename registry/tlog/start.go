@@ -26,10 +26,7 @@ func (g *Guard) CheckStart(ctx context.Context, integrated uint64) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	err := g.checkStart(ctx, integrated)
-	var refusal *GuardError
-	if errors.As(err, &refusal) {
-		g.refuse(refusal)
-	}
+	g.settle(err)
 	return err
 }
 
