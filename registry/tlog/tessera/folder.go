@@ -22,12 +22,8 @@ const (
 	// stateDir is where Tessera keeps its private state, below the root of the log.
 	stateDir = ".state"
 
-	// timeCheck is how often the checkpoint's time is looked at. A clock set back costs that much delay.
-	timeCheck = 250 * time.Millisecond
-
-	// writeGrace is how long Close waits for a checkpoint that has been signed to be written, beyond what the
-	// witnesses may take. It is written within milliseconds or not at all.
-	writeGrace = time.Second
+	// fileCheck is how often the checkpoint file is looked at. A clock set back costs that much delay.
+	fileCheck = 250 * time.Millisecond
 
 	// writeCheck is how often it looks.
 	writeCheck = 2 * time.Millisecond
@@ -57,7 +53,16 @@ func integratedSize(dir string) (uint64, error) {
 	return *state.Size, nil
 }
 
-// signer is the guard, and remembers what it signed last for [Log.awaitWritten].
+// writeGrace is how long a checkpoint that has been signed may take to be written: milliseconds, on a busy disk
+// a second, and what the witnesses take.
+func (o Options) writeGrace() time.Duration {
+	if len(o.WitnessPolicy) == 0 {
+		return time.Second
+	}
+	return time.Second + o.WitnessTimeout
+}
+
+// signer is the guard, and remembers what it signed last for those who wait to see it written.
 type signer struct {
 	*tlog.Guard
 
@@ -83,7 +88,7 @@ func (l *Log) awaitWritten(ctx context.Context) {
 	l.signer.mu.Lock()
 	text := l.signer.last
 	l.signer.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, l.o.WitnessTimeout+writeGrace)
+	ctx, cancel := context.WithTimeout(ctx, l.o.writeGrace())
 	defer cancel()
 	ticker := time.NewTicker(writeCheck)
 	defer ticker.Stop()
@@ -99,21 +104,51 @@ func (l *Log) awaitWritten(ctx context.Context) {
 	}
 }
 
-// keepTime watches over the time of the checkpoint file until ctx ends.
-func (l *Log) keepTime(ctx context.Context) {
-	ticker := time.NewTicker(timeCheck)
+// watchFile watches over the checkpoint file until ctx ends.
+func (l *Log) watchFile(ctx context.Context) {
+	ticker := time.NewTicker(fileCheck)
 	defer ticker.Stop()
+	var w written
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		err := l.mendTime()
+		err := errors.Join(l.mendTime(), l.checkWritten(ctx, &w))
 		l.mu.Lock()
-		l.timeErr = err
+		l.fileErr = err
 		l.mu.Unlock()
 	}
+}
+
+// written is what the last look at the checkpoint file saw.
+type written struct {
+	raw    []byte
+	behind time.Time // since when the file has lacked what was signed, without any change; zero if it doesn't
+}
+
+// checkWritten reports a checkpoint that was signed and does not get published: no quorum of witnesses, or
+// a file that can't be written. Tessera tries again and again, and says so nowhere but in its own log.
+func (l *Log) checkWritten(ctx context.Context, w *written) error {
+	l.signer.mu.Lock()
+	text := l.signer.last
+	l.signer.mu.Unlock()
+	raw, err := l.ReadCheckpoint(ctx)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("reading the checkpoint file: %w", err)
+	}
+	switch {
+	case bytes.HasPrefix(raw, text):
+		w.behind = time.Time{}
+	case w.behind.IsZero() || !bytes.Equal(raw, w.raw):
+		w.behind = now()
+	}
+	w.raw = raw
+	if lag := now().Sub(w.behind); !w.behind.IsZero() && lag > l.o.writeGrace() {
+		return fmt.Errorf("a checkpoint has been signed but not published for %v: no witness quorum, or its file can't be written", lag.Round(time.Second))
+	}
+	return nil
 }
 
 // mendTime sets the checkpoint file's time to now if it lies in the future. Tessera takes that time for the

@@ -13,9 +13,9 @@
 //   - Over a folder restored from a backup it signs a smaller tree. All its signatures pass a
 //     [tlog.Guard], and Open has the guard check the folder before Tessera may touch it.
 //   - A publication that failed is only a line in its own log. The guard fails those who wait
-//     ([tlog.Publication]).
+//     ([tlog.Publication]), and [Log.Err] tells of a quorum or a disk that is missing.
 //   - It publishes nothing while the checkpoint file's time lies in the future, which is what a clock set
-//     back leaves. See [Log.mendTime].
+//     back leaves. A watcher mends that time.
 //   - Add blocks without heeding its context. Append runs it aside, a bounded number at a time.
 //   - Its defaults are for other uses (250 ms batches, a checkpoint every 10 s). See [Options].
 package tessera
@@ -40,19 +40,21 @@ import (
 // now is this package's only clock. It is compared with the times of files.
 var now = time.Now
 
-// Defaults of [Options], by measurement: two shared cores, ext4, 300-byte leaves, awaiting publication, one
-// leaf an Append. See the benchmarks in this package.
+// Defaults of [Options], by measurement: two shared and busy cores, ext4, 300-byte leaves, one leaf an Append,
+// from Append to publication. In one run, with 1 / 1,024 / 4,096 calls in flight: 51 ms on an idle log, 6,200/s
+// at a median of 156 ms, 15,000/s at 258 ms. Bare Tessera with the same settings is no faster.
 const (
 	// DefaultBatchMaxSize is four full bundles. A batch costs 6 to 8 synced writes, about 6 ms, whatever its
-	// size, so larger ones pay; beyond 1,024 the rate no longer grows, but memory and latency do.
+	// size. Between 256 and 4,096 the rate of publication moves by a fifth; that of appending alone, in
+	// calls of 1,000 leaves, is 36,000/s with 1,024.
 	DefaultBatchMaxSize = 1024
 
-	// DefaultBatchMaxAge is what a lone entry waits for company. Below 10 ms batches are cut faster than
-	// they are written; 50 ms is all latency and no rate.
+	// DefaultBatchMaxAge is what a lone entry waits for company. Between 10 and 50 ms the rate is the same, so
+	// it is as short as it can be without batches being cut faster than a busy disk takes them.
 	DefaultBatchMaxAge = 20 * time.Millisecond
 
-	// DefaultCheckpointInterval is the least that Tessera permits. An entry waits for half of it on average
-	// under load, and for nothing on an idle log.
+	// DefaultCheckpointInterval is the least that Tessera permits. On an idle log nobody waits for it; under
+	// load a publication comes every 120 to 150 ms.
 	DefaultCheckpointInterval = 100 * time.Millisecond
 
 	// DefaultRepublishInterval is how often an unchanged tree is signed again: only cosignatures carry a time,
@@ -100,13 +102,13 @@ type Log struct {
 	shutdown func(context.Context) error
 	lock     *tlog.Lock
 	cancel   context.CancelFunc // ends Tessera's goroutines and ours
-	clock    sync.WaitGroup     // the goroutine of keepTime
+	watcher  sync.WaitGroup     // the goroutine of watchFile
 
 	mu       sync.Mutex
 	closed   bool
 	pending  int           // leaves on their way
 	drained  chan struct{} // closed when closed and pending is 0
-	timeErr  error         // why the checkpoint's time could not be mended
+	fileErr  error         // what is wrong with the checkpoint file
 	closeErr error         // of the first Close
 	done     chan struct{} // closed when the first Close has ended
 }
@@ -151,7 +153,7 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 		LogReader: reader, o: o, signer: sign, appender: appender, shutdown: shutdown, lock: lock, cancel: cancel,
 		drained: make(chan struct{}), done: make(chan struct{}),
 	}
-	l.clock.Go(func() { l.keepTime(life) })
+	l.watcher.Go(func() { l.watchFile(life) })
 	return l, nil
 }
 
@@ -202,14 +204,15 @@ func (o Options) settings(sign note.Signer) (*tessera.AppendOptions, error) {
 	return settings.WithWitnesses(group, &tessera.WitnessOptions{Timeout: o.WitnessTimeout, FailOpen: false}), nil
 }
 
-// Err returns why nothing can be published at the moment, or nil.
+// Err returns why nothing is published at the moment, or nil: a refusal of the guard, which is for good, or
+// something that may mend itself. It never blocks.
 func (l *Log) Err() error {
 	if err := l.signer.Err(); err != nil {
 		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.timeErr
+	return l.fileErr
 }
 
 // Append implements [tlog.Log]. On this engine what is placed is integrated too.
@@ -269,7 +272,13 @@ func (l *Log) add(leaves [][]byte) ([]uint64, error) {
 	return positions, nil
 }
 
+// enter counts n leaves in, or says why not.
 func (l *Log) enter(n int) error {
+	select {
+	case <-l.signer.Refused():
+		return l.signer.Err()
+	default:
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -313,7 +322,7 @@ func (l *Log) Close(ctx context.Context) error {
 	l.signer.Close()
 	l.awaitWritten(ctx)
 	l.cancel()
-	l.clock.Wait()
+	l.watcher.Wait()
 	l.closeErr = errors.Join(err, l.lock.Release())
 	return l.closeErr
 }

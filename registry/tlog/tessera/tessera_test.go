@@ -14,13 +14,11 @@ import (
 )
 
 // open opens the log under dir: the tiles in dir/log, the guard in dir/guard, evidence in dir/evidence.
-func open(t testing.TB, dir string, keys tlogtest.Keys) (*tlogtest.Opened, error) {
-	t.Helper()
-	return openWith(t, dir, keys, tessera.Options{})
+func open(_ testing.TB, dir string, keys tlogtest.Keys) (*tlogtest.Opened, error) {
+	return openWith(dir, keys, tessera.Options{})
 }
 
-func openWith(t testing.TB, dir string, keys tlogtest.Keys, o tessera.Options) (*tlogtest.Opened, error) {
-	t.Helper()
+func openWith(dir string, keys tlogtest.Keys, o tessera.Options) (*tlogtest.Opened, error) {
 	ctx := context.Background()
 	store, err := tlog.OpenGuardFolder(filepath.Join(dir, "guard"))
 	if err != nil {
@@ -28,7 +26,7 @@ func openWith(t testing.TB, dir string, keys tlogtest.Keys, o tessera.Options) (
 	}
 	if _, err := store.Load(ctx); errors.Is(err, fs.ErrNotExist) {
 		if err := tlog.CreateGuard(ctx, store, keys.Signer.Name()); err != nil {
-			t.Fatal(err)
+			return nil, errors.Join(err, store.Close())
 		}
 	}
 	o.Dir = filepath.Join(dir, "log")
