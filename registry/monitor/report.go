@@ -165,7 +165,7 @@ func (r *Report) compared() string {
 	if r.Tiles == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", %d tiles follow from them", r.Tiles)
+	return fmt.Sprintf(", tiles compared: %d", r.Tiles)
 }
 
 func (r *Report) writeEntries(b *strings.Builder) {
