@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/hallmark-registry/hallmark/verifier/entry"
 )
@@ -211,9 +210,10 @@ func ascending[E any](what string, s []E, compare func(a, b E) int) error {
 }
 
 func checkAccounts(ids ...AccountID) error {
-	i := slices.IndexFunc(ids, func(a AccountID) bool { return a.check() != nil })
-	if i < 0 {
-		return nil
+	for _, id := range ids {
+		if err := id.check(); err != nil {
+			return err
+		}
 	}
-	return ids[i].check()
+	return nil
 }
