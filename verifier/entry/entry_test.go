@@ -3,10 +3,12 @@ package entry_test
 import (
 	"bytes"
 	"crypto/elliptic"
+	"crypto/x509"
 	"encoding/asn1"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"math/big"
@@ -23,7 +25,7 @@ var update = flag.Bool("update", false, "rewrite the golden vectors")
 // key returns a key that is a function of alg and seed.
 func key(t testing.TB, alg entry.Alg, seed byte) *entry.PrivateKey {
 	t.Helper()
-	k, err := entry.GenerateKey(alg, bytes.NewReader(bytes.Repeat([]byte{seed}, 32)))
+	k, err := entry.GenerateKey(alg, bytes.NewReader(bytes.Repeat([]byte{seed}, 66)))
 	if err != nil {
 		t.Fatalf("making a %s key: %v", alg, err)
 	}
@@ -209,7 +211,8 @@ func TestForeignKeys(t *testing.T) {
 		{"ed25519 too short", entry.Ed25519, notCanonical[:31]},
 		{"P-256 point off the curve", entry.P256, offCurve},
 		{"P-256 with a byte after it", entry.P256, append(bytes.Clone(spki), 0)},
-		{"P-384", entry.P384, spki},
+		{"P-384 with a P-256 key", entry.P384, spki},
+		{"secp256k1", entry.Secp256k1, spki},
 		{"algorithm 0", 0, spki},
 		{"algorithm 255", 255, spki},
 	} {
@@ -220,7 +223,7 @@ func TestForeignKeys(t *testing.T) {
 }
 
 func TestKeyFiles(t *testing.T) {
-	for _, alg := range []entry.Alg{entry.Ed25519, entry.P256} {
+	for _, alg := range []entry.Alg{entry.Ed25519, entry.P256, entry.P384, entry.P521} {
 		k := key(t, alg, 7)
 		back, err := entry.ParsePrivateKeyPEM(k.MarshalPEM())
 		if err != nil {
@@ -244,8 +247,15 @@ func TestKeyFiles(t *testing.T) {
 
 // A foreign ECDSA signature may have the high s; ours never has.
 func TestECDSASignaturesAreLowS(t *testing.T) {
-	k := key(t, entry.P256, 2)
-	for i := range 20 {
+	for i := range 30 {
+		alg, curve := entry.P256, elliptic.P256()
+		switch i % 3 {
+		case 1:
+			alg, curve = entry.P384, elliptic.P384()
+		case 2:
+			alg, curve = entry.P521, elliptic.P521()
+		}
+		k := key(t, alg, 2)
 		msg := []byte{byte(i)}
 		sig, err := k.Sign(msg)
 		if err != nil {
@@ -255,7 +265,7 @@ func TestECDSASignaturesAreLowS(t *testing.T) {
 		if _, err := asn1.Unmarshal(sig, &v); err != nil {
 			t.Fatal(err)
 		}
-		n := elliptic.P256().Params().N
+		n := curve.Params().N
 		if v.S.Cmp(new(big.Int).Rsh(n, 1)) > 0 {
 			t.Errorf("message %d: high s", i)
 		}
@@ -347,6 +357,8 @@ func writeVectors(t *testing.T, path string) {
 		{"one Ed25519 signature", one},
 		{"Ed25519 and P-256", two},
 		{"P-256 alone", sign(t, "body", p256).Raw()},
+		{"P-384 alone", sign(t, "body", key(t, entry.P384, 4)).Raw()},
+		{"P-521 alone", sign(t, "body", key(t, entry.P521, 5)).Raw()},
 		{"empty body", sign(t, "", ed).Raw()},
 		{"no signatures", append(bytes.Clone(pae), 0)},
 		{"no signature list", pae},
@@ -365,7 +377,7 @@ func writeVectors(t *testing.T, path string) {
 		{"Ed25519 S not below the order", edit(one, len(one)-1, one[len(one)-1]|0xf0)},
 		{"Ed25519 key of small order, zero signature", zeroKey},
 		{"Ed25519 key above p", high},
-		{"algorithm P-384, not yet supported", edit(one, len(pae)+1, 3)},
+		{"an Ed25519 key under the number of P-384", edit(one, len(pae)+1, 3)},
 		{"algorithm secp256k1, reserved", edit(one, len(pae)+1, 5)},
 		{"algorithm 0", edit(one, len(pae)+1, 0)},
 		{"a ledger entry of more than 16 KiB", append(append(entry.PAE(entry.TypeLedger, make([]byte, entry.MaxEntrySize)), 1), tail...)},
@@ -422,6 +434,30 @@ func BenchmarkVerify(b *testing.B) {
 		e, err := entry.Parse(raw)
 		if err != nil || e.Verify() != nil {
 			b.Fatal("does not verify")
+		}
+	}
+}
+
+// The keys that Go's own encoder writes are read, and written the same.
+func TestKeyFilesAreThoseOfX509(t *testing.T) {
+	for _, alg := range []entry.Alg{entry.Ed25519, entry.P256, entry.P384, entry.P521} {
+		k := key(t, alg, 9)
+		block, _ := pem.Decode(k.MarshalPEM())
+		parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+		if err != nil {
+			t.Fatalf("%s: x509 refuses our private key: %v", alg, err)
+		}
+		der, err := x509.MarshalPKCS8PrivateKey(parsed)
+		if err != nil || !bytes.Equal(der, block.Bytes) {
+			t.Errorf("%s: x509 writes PKCS #8 %x, %v; we %x", alg, der, err, block.Bytes)
+		}
+		block, _ = pem.Decode(k.Public().MarshalPEM())
+		pub, err := x509.ParsePKIXPublicKey(block.Bytes)
+		if err != nil {
+			t.Fatalf("%s: x509 refuses our public key: %v", alg, err)
+		}
+		if der, err = x509.MarshalPKIXPublicKey(pub); err != nil || !bytes.Equal(der, block.Bytes) {
+			t.Errorf("%s: x509 writes SPKI %x, %v; we %x", alg, der, err, block.Bytes)
 		}
 	}
 }

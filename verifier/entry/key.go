@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/pem"
@@ -16,14 +15,12 @@ import (
 // Alg numbers a signature algorithm in an entry. The numbers are frozen.
 type Alg uint8
 
-// Algorithms. P-384, P-521 and secp256k1 (chain settlement) have their numbers
-// but are refused: no entry that this version accepts may change its meaning
-// when they come.
+// Algorithms. Secp256k1, for chain settlement, has its number and is refused.
 const (
 	Ed25519   Alg = 1 // RFC 8032; key: 32 bytes
 	P256      Alg = 2 // ECDSA with SHA-256; key: SubjectPublicKeyInfo DER
-	P384      Alg = 3 // ECDSA with SHA-384, not yet supported
-	P521      Alg = 4 // ECDSA with SHA-512, not yet supported
+	P384      Alg = 3 // ECDSA with SHA-384
+	P521      Alg = 4 // ECDSA with SHA-512
 	Secp256k1 Alg = 5 // reserved
 )
 
@@ -89,11 +86,11 @@ func ParsePublicKey(alg Alg, b []byte) (PublicKey, error) {
 	switch alg {
 	case Ed25519:
 		return k, checkEd25519(b)
-	case P256:
-		_, err := parseSPKI256(b)
+	case P256, P384, P521:
+		_, err := curveOf(alg).parse(b)
 		return k, err
-	case P384, P521, Secp256k1:
-		return PublicKey{}, fmt.Errorf("%w: algorithm %s is not yet supported", ErrKey, alg)
+	case Secp256k1:
+		return PublicKey{}, fmt.Errorf("%w: algorithm %s is reserved", ErrKey, alg)
 	}
 	return PublicKey{}, fmt.Errorf("%w: unknown algorithm %d", ErrKey, uint8(alg))
 }
@@ -106,13 +103,13 @@ func (k PublicKey) Verify(msg, sig []byte) error {
 	switch k.Alg {
 	case Ed25519:
 		ok = len(k.Bytes) == ed25519.PublicKeySize && ed25519.Verify(k.Bytes, msg, sig)
-	case P256:
-		pub, err := parseSPKI256(k.Bytes)
+	case P256, P384, P521:
+		c := curveOf(k.Alg)
+		pub, err := c.parse(k.Bytes)
 		if err != nil {
 			return err
 		}
-		digest := sha256.Sum256(msg)
-		ok = ecdsa.VerifyASN1(pub, digest[:], sig)
+		ok = ecdsa.VerifyASN1(pub, c.sum(msg), sig)
 	}
 	if !ok {
 		return ErrSignature
@@ -165,33 +162,8 @@ func belowP(y [32]byte) bool {
 	return y[0] < 0xed
 }
 
-// A SubjectPublicKeyInfo (RFC 5280, 4.1) of these algorithms differs only in
-// its last bytes, so DER is checked by comparing a prefix.
-var (
-	spkiEd25519 = mustHex("302a300506032b6570032100")                             // then the key
-	spkiP256    = mustHex("3059301306072a8648ce3d020106082a8648ce3d030107034200") // then 04 X Y
-)
-
-func mustHex(s string) []byte {
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		panic(err)
-	}
-	return b
-}
-
-// parseSPKI256 reads the one DER form of an uncompressed P-256 key.
-func parseSPKI256(b []byte) (*ecdsa.PublicKey, error) {
-	point, ok := bytes.CutPrefix(b, spkiP256)
-	if !ok {
-		return nil, fmt.Errorf("%w: not a P-256 SubjectPublicKeyInfo in DER", ErrKey)
-	}
-	pub, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
-	if err != nil {
-		return nil, fmt.Errorf("%w: P-256 point: %v", ErrKey, err)
-	}
-	return pub, nil
-}
+// spkiEd25519 is the SubjectPublicKeyInfo (RFC 8410, 4) before the key.
+var spkiEd25519 = mustHex("302a300506032b6570032100")
 
 const pemPublic = "PUBLIC KEY" // RFC 7468, 13
 
@@ -205,7 +177,12 @@ func ParsePublicKeyPEM(text []byte) (PublicKey, error) {
 	if key, ok := bytes.CutPrefix(der, spkiEd25519); ok {
 		return ParsePublicKey(Ed25519, key)
 	}
-	return ParsePublicKey(P256, der)
+	for i := range curves {
+		if bytes.HasPrefix(der, curves[i].spki) {
+			return ParsePublicKey(curves[i].alg, der)
+		}
+	}
+	return PublicKey{}, fmt.Errorf("%w: not a SubjectPublicKeyInfo of Ed25519, P-256, P-384 or P-521", ErrKey)
 }
 
 // MarshalPEM returns the key as a PEM SubjectPublicKeyInfo.

@@ -2,17 +2,13 @@ package entry
 
 import (
 	"bytes"
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/sha256"
-	"encoding/asn1"
 	"encoding/binary"
 	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"slices"
 )
 
@@ -22,54 +18,44 @@ import (
 type PrivateKey struct {
 	public PublicKey
 	ed     ed25519.PrivateKey // nil unless Ed25519
-	ec     *ecdsa.PrivateKey  // nil unless P-256
-	scalar []byte             // of ec, 32 bytes big-endian
+
+	ec     *ecdsa.PrivateKey // nil if Ed25519, with what follows
+	curve  *curve
+	scalar []byte // big-endian
 }
 
 // Public returns the public key.
 func (p *PrivateKey) Public() PublicKey { return p.public }
 
-// Sign signs msg. ECDSA nonces are those of RFC 6979 and s is the lower of its
-// two values, so that the signature is a function of key and message.
+// Sign signs msg.
 func (p *PrivateKey) Sign(msg []byte) ([]byte, error) {
 	if p.ed != nil {
 		return ed25519.Sign(p.ed, msg), nil
 	}
-	digest := sha256.Sum256(msg)
-	sig, err := p.ec.Sign(nil, digest[:], crypto.SHA256)
-	if err != nil {
-		return nil, err
-	}
-	return lowS(sig, p.ec.Params().N)
+	return p.curve.sign(p.ec, msg)
 }
 
-func lowS(sig []byte, order *big.Int) ([]byte, error) {
-	var v struct{ R, S *big.Int }
-	if _, err := asn1.Unmarshal(sig, &v); err != nil {
-		return nil, err
-	}
-	if half := new(big.Int).Rsh(order, 1); v.S.Cmp(half) <= 0 {
-		return sig, nil
-	}
-	v.S.Sub(order, v.S)
-	return asn1.Marshal(v)
-}
-
-// GenerateKey makes a key from 32 bytes of rand. For P-256 it draws again in
-// the (astronomically rare) case that they are no valid scalar.
+// GenerateKey makes a key from rand. For ECDSA it draws again until the bytes
+// are a valid scalar.
 func GenerateKey(alg Alg, rand io.Reader) (*PrivateKey, error) {
-	if alg != Ed25519 && alg != P256 {
+	c := curveOf(alg)
+	if c == nil && alg != Ed25519 {
 		return nil, fmt.Errorf("%w: cannot make a key of algorithm %s", ErrKey, alg)
 	}
+	size := ed25519.SeedSize
+	if c != nil {
+		size = c.scalarSize()
+	}
 	for {
-		var seed [32]byte
-		if _, err := io.ReadFull(rand, seed[:]); err != nil {
+		seed := make([]byte, size)
+		if _, err := io.ReadFull(rand, seed); err != nil {
 			return nil, fmt.Errorf("reading randomness: %w", err)
 		}
-		if alg == Ed25519 {
-			return newEd25519(seed[:])
+		if c == nil {
+			return newEd25519(seed)
 		}
-		if p, err := newP256(seed[:]); err == nil {
+		seed[0] &= byte(1<<((c.curve.Params().BitSize-1)%8+1) - 1) // P-521 has a bit in its first byte
+		if p, err := c.private(seed); err == nil {
 			return p, nil
 		}
 	}
@@ -81,38 +67,25 @@ func newEd25519(seed []byte) (*PrivateKey, error) {
 	return &PrivateKey{public: pub, ed: ed}, err
 }
 
-func newP256(scalar []byte) (*PrivateKey, error) {
-	ec, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), scalar)
-	if err != nil {
-		return nil, fmt.Errorf("%w: P-256 scalar: %v", ErrKey, err)
-	}
-	point, err := ec.PublicKey.Bytes()
-	if err != nil {
-		return nil, fmt.Errorf("%w: P-256 point: %v", ErrKey, err)
-	}
-	pub, err := ParsePublicKey(P256, append(bytes.Clone(spkiP256), point...))
-	return &PrivateKey{public: pub, ec: ec, scalar: bytes.Clone(scalar)}, err
-}
-
 const pemPrivate = "PRIVATE KEY" // RFC 7468, 10
 
-// A PKCS #8 key (RFC 5958) as OpenSSL and Go write it has a fixed prefix; for
-// P-256 the inner RFC 5915 key repeats the public point.
-var (
-	pkcs8Ed25519   = mustHex("302e020100300506032b657004220420")                                         // then the seed
-	pkcs8P256      = mustHex("308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b0201010420") // then the scalar
-	pkcs8P256Point = mustHex("a144034200")                                                               // then 04 X Y
-)
+// pkcs8Ed25519 is PKCS #8 (RFC 8410, 7) before the seed.
+var pkcs8Ed25519 = mustHex("302e020100300506032b657004220420")
 
 // MarshalPEM returns the key as unencrypted PEM PKCS #8.
 func (p *PrivateKey) MarshalPEM() []byte {
-	var der []byte
-	if p.ed != nil {
-		der = slices.Concat(pkcs8Ed25519, p.ed.Seed())
-	} else {
-		der = slices.Concat(pkcs8P256, p.scalar, pkcs8P256Point, p.public.Bytes[len(spkiP256):])
+	der := slices.Concat(pkcs8Ed25519, p.seed())
+	if p.ec != nil {
+		der = p.curve.marshal(p)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: pemPrivate, Bytes: der})
+}
+
+func (p *PrivateKey) seed() []byte {
+	if p.ed == nil {
+		return nil
+	}
+	return p.ed.Seed()
 }
 
 // ParsePrivateKeyPEM reads one PEM block of an unencrypted PKCS #8 key in the
@@ -125,18 +98,12 @@ func ParsePrivateKeyPEM(text []byte) (*PrivateKey, error) {
 	if seed, ok := bytes.CutPrefix(der, pkcs8Ed25519); ok && len(seed) == ed25519.SeedSize {
 		return newEd25519(seed)
 	}
-	rest, ok := bytes.CutPrefix(der, pkcs8P256)
-	if !ok || len(rest) < 32 {
-		return nil, fmt.Errorf("%w: not a PKCS #8 key of Ed25519 or P-256", ErrKey)
+	for i := range curves {
+		if bytes.HasPrefix(der, curves[i].pkcs8) {
+			return curves[i].unmarshal(der)
+		}
 	}
-	p, err := newP256(rest[:32])
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(rest[32:], slices.Concat(pkcs8P256Point, p.public.Bytes[len(spkiP256):])) {
-		return nil, fmt.Errorf("%w: PKCS #8 P-256 key whose public point is absent or another's", ErrKey)
-	}
-	return p, nil
+	return nil, fmt.Errorf("%w: not a PKCS #8 key of Ed25519, P-256, P-384 or P-521", ErrKey)
 }
 
 // Sign makes an entry of a body, signed by each key.
