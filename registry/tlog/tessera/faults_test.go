@@ -199,16 +199,7 @@ func TestRefusalWhileRunning(t *testing.T) {
 		{
 			"a byte of a stored entry flips between append and signature",
 			func(t *testing.T, log string) {
-				path := filepath.Join(log, "tile/entries/001.p/94")
-				raw, err := os.ReadFile(path)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				raw[len(raw)-1] ^= 1
-				if err := os.WriteFile(path, raw, 0o644); err != nil {
-					t.Error(err)
-				}
+				flip(t, filepath.Join(log, "tile/entries/001.p/94"))
 			},
 			"first difference: tile/0/001.p/94 at entry 349",
 		}, {

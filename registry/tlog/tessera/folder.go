@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
 	"k8s.io/klog/v2"
 
 	"github.com/hallmark-registry/hallmark/registry/tlog"
@@ -28,6 +29,41 @@ const (
 	// writeCheck is how often it looks.
 	writeCheck = 2 * time.Millisecond
 )
+
+// Fsck checks a log folder that nobody has open: first against the guard, as Open does, then everything in it
+// by [tlog.Fsck]. It writes nothing. Errors are those of Open, and *[tlog.FsckError].
+func Fsck(ctx context.Context, dir string, guard *tlog.Guard, v note.Verifier) (_ *tlog.FsckReport, err error) {
+	lock, err := lockFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, lock.Release()) }()
+	if err := checkFolder(ctx, dir, guard); err != nil {
+		return nil, err
+	}
+	return tlog.Fsck(ctx, tlog.NewFolder(os.DirFS(dir)), v)
+}
+
+func lockFolder(dir string) (*tlog.Lock, error) {
+	lock, err := tlog.AcquireLock(filepath.Join(dir, stateDir, "writer.lock"))
+	if err != nil {
+		return nil, fmt.Errorf("opening log folder: %w", err)
+	}
+	return lock, nil
+}
+
+// checkFolder has the guard check what lies in the folder. A folder without Tessera's state would be taken for
+// a new log, so its size counts as 0.
+func checkFolder(ctx context.Context, dir string, guard *tlog.Guard) error {
+	size, err := integratedSize(dir)
+	if err == nil {
+		err = guard.CheckStart(ctx, size)
+	}
+	if err != nil {
+		return fmt.Errorf("opening log folder %s: %w", dir, err)
+	}
+	return nil
+}
 
 // integratedSize returns the size of the tree that Tessera would append to, 0 for a folder that isn't
 // Tessera's yet. It reads Tessera's own file (as of its folder version 1), because Tessera itself begins to

@@ -3,6 +3,7 @@ package tessera_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -54,19 +55,58 @@ func TestJudgeTesseraFsck(t *testing.T) {
 	if err := check(); err != nil {
 		t.Fatalf("fsck: %v", err)
 	}
-	path := filepath.Join(dir, "tile/entries/001")
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw[100] ^= 1
-	if err := os.WriteFile(path, raw, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	flip(t, filepath.Join(dir, "tile/entries/001"))
 	theirs := check()
 	_, ours := tlog.Fsck(context.Background(), tlog.NewFolder(os.DirFS(dir)), keys.Verifier)
 	if theirs == nil || ours == nil {
 		t.Errorf("a flipped bit: Tessera's fsck says %v, ours %v", theirs, ours)
+	}
+}
+
+// TestFsck checks a folder under its guard, as a command does that has no server running.
+func TestFsck(t *testing.T) {
+	ctx, base, keys := context.Background(), t.TempDir(), tlogtest.NewKeys(t, origin)
+	dir := filepath.Join(base, "log")
+	r := run(t, base, keys, tessera.Options{})
+	r.mustPublish(600)
+	check := func() (*tlog.FsckReport, error) {
+		store, err := tlog.OpenGuardFolder(filepath.Join(base, "guard"))
+		if err != nil {
+			return nil, err
+		}
+		defer store.Close()
+		guard := tlog.NewGuard(keys.Signer, store, tlog.NewFolder(os.DirFS(dir)), filepath.Join(base, "evidence"))
+		return tessera.Fsck(ctx, dir, guard, keys.Verifier)
+	}
+	if _, err := check(); !errors.Is(err, tlog.ErrLocked) {
+		t.Errorf("while it is open: got %v, want %v", err, tlog.ErrLocked)
+	}
+	r.close()
+	if report, err := check(); err != nil || report.Size != 600 {
+		t.Errorf("got %+v, %v, want size 600", report, err)
+	}
+	var finding *tlog.FsckError
+	flip(t, filepath.Join(dir, "tile/entries/000"))
+	if _, err := check(); !errors.As(err, &finding) || finding.First == nil {
+		t.Errorf("a flipped bit far from the edge: got %v, want where", err)
+	}
+	var refusal *tlog.GuardError
+	flip(t, filepath.Join(dir, "tile/entries/002.p/88"))
+	if _, err := check(); !errors.As(err, &refusal) {
+		t.Errorf("a flipped bit on the edge: got %v, want a refusal", err)
+	}
+}
+
+// flip flips a bit of the last entry in a bundle. It may run on any goroutine.
+func flip(t *testing.T, path string) {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if err == nil {
+		raw[len(raw)-1] ^= 1
+		err = os.WriteFile(path, raw, 0o644)
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }
 

@@ -26,7 +26,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -121,17 +120,17 @@ type Log struct {
 func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	o = o.withDefaults()
 	quiet(o.Logger)
-	lock, err := tlog.AcquireLock(filepath.Join(o.Dir, stateDir, "writer.lock"))
+	lock, err := lockFolder(o.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("opening log folder: %w", err)
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, lock.Release())
 		}
 	}()
-	if err := checkFolder(ctx, o); err != nil {
-		return nil, fmt.Errorf("opening log folder %s: %w", o.Dir, err)
+	if err := checkFolder(ctx, o.Dir, o.Guard); err != nil { // before Tessera may write
+		return nil, err
 	}
 	sign := &signer{Guard: o.Guard}
 	settings, err := o.settings(sign)
@@ -155,16 +154,6 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	}
 	l.watcher.Go(func() { l.watchFile(life) })
 	return l, nil
-}
-
-// checkFolder has the guard check what lies in the folder before Tessera writes there. A folder without
-// Tessera's state would be taken for a new log, so its size counts as 0.
-func checkFolder(ctx context.Context, o Options) error {
-	size, err := integratedSize(o.Dir)
-	if err != nil {
-		return err
-	}
-	return o.Guard.CheckStart(ctx, size)
 }
 
 func (o Options) withDefaults() Options {
