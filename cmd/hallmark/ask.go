@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-registry/hallmark/cmd/internal/cli"
+	"github.com/hallmark-registry/hallmark/registry/client"
+	"github.com/hallmark-registry/hallmark/registry/index"
+	"github.com/hallmark-registry/hallmark/verifier/entry"
+)
+
+func getCommand(s *session) *cobra.Command {
+	var raw bool
+	cmd := &cobra.Command{
+		Use:   "get REF",
+		Short: "Show an entry of the log",
+		Long: `Shows an entry: what it says, who signed it, and what the rules made of it. Its
+signatures are checked; that the log holds it is the registry's word (see
+"hallmark bundle" for the proof).`,
+		Example: "  hallmark get acme/tiny@1.0.0",
+		Args:    arguments("REF"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := s.ask()
+			if err != nil {
+				return err
+			}
+			e, err := call(cmd.Context(), s, "getting "+args[0], func(ctx context.Context) (*client.Entry, error) {
+				return c.Entry(ctx, args[0])
+			})
+			if err != nil {
+				return err
+			}
+			if raw {
+				return s.writeRaw(e.Raw)
+			}
+			return s.showEntry(e)
+		},
+	}
+	cmd.Flags().BoolVar(&raw, "raw", false, "print the entry's bytes as they are logged")
+	return cmd
+}
+
+// writeRaw writes bytes that are not for a terminal.
+func (s *session) writeRaw(b []byte) error {
+	if isTerminal(s.stdout) {
+		return cli.Usage("these bytes are not for a terminal").WithHint("send them to a file: --raw > FILE")
+	}
+	return s.write(b)
+}
+
+// A shownEntry is the JSON form of get.
+type shownEntry struct {
+	listedEntry
+	StatementID string          `json:"statement_id"`
+	Type        string          `json:"type"`
+	Signers     []string        `json:"signers"` // key ids
+	Body        json.RawMessage `json:"body"`    // of a statement; else null
+	Raw         []byte          `json:"raw"`     // base64
+	TreeSize    uint64          `json:"tree_size"`
+}
+
+// A listedEntry is an entry of a search.
+type listedEntry struct {
+	Index   uint64 `json:"index"`
+	EntryID string `json:"entry_id"`
+	Kind    string `json:"kind"`
+	Name    string `json:"name"`
+	Digest  string `json:"digest"`
+	Code    string `json:"code"`
+}
+
+func listEntry(e *client.Entry) listedEntry {
+	return listedEntry{Index: e.Index, EntryID: digestText(e.EntryID), Kind: e.Kind, Name: e.Name, Digest: e.Digest, Code: e.Code}
+}
+
+func (s *session) showEntry(e *client.Entry) error {
+	out := shownEntry{listedEntry: listEntry(e), Signers: []string{}, Raw: e.Raw, TreeSize: e.TreeSize}
+	fields := []field{
+		{"entry", fmt.Sprintf("%d of %d", e.Index, e.TreeSize)},
+		{"entry id", out.EntryID},
+		{"outcome", e.Code},
+	}
+	parsed, err := entry.Parse(e.Raw)
+	if err != nil { // anybody can log anything; the fold says MALFORMED
+		return s.show(out, append(fields, field{"what", "not an entry: " + err.Error()})...)
+	}
+	if err := parsed.Verify(); err != nil && e.Code == "ACCEPTED" {
+		return cli.Fail(cli.ExitProof, "SIGNATURE_INVALID", "checking entry "+number(e.Index), err)
+	}
+	out.StatementID, out.Type, out.Signers = digestText(parsed.StatementID()), parsed.Type(), signersOf(parsed)
+	if parsed.Type() == entry.TypeStatement && json.Valid(parsed.Body()) {
+		out.Body = parsed.Body()
+	}
+	fields = append(fields, field{"statement", out.StatementID})
+	fields = append(fields, describe(parsed)...)
+	return s.show(out, append(fields, field{"signers", strings.Join(out.Signers, ", ")})...)
+}
+
+// defaultLimit is how many entries a search prints: what a person reads.
+const defaultLimit = 50
+
+func searchCommand(s *session) *cobra.Command {
+	limit := defaultLimit
+	cmd := &cobra.Command{
+		Use:     "search FILTER",
+		Short:   "Find entries",
+		Long:    searchHelp(),
+		Example: `  hallmark search 'kind = "model" AND namespace = "acme"'`,
+		Args:    arguments("FILTER"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if limit < 1 {
+				return cli.Usage("--limit %d, want at least 1", limit)
+			}
+			c, err := s.ask()
+			if err != nil {
+				return err
+			}
+			return s.search(cmd.Context(), c, args[0], limit)
+		},
+	}
+	cmd.Flags().IntVar(&limit, "limit", limit, "most entries to print")
+	return cmd
+}
+
+// searchHelp lists the fields from the table by which filters are read.
+func searchHelp() string {
+	var b strings.Builder
+	b.WriteString(`Finds entries by terms field = "value" joined by AND, in the order of the log. An
+empty FILTER finds all. Fields:
+
+`)
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	names, says := index.Fields()
+	for i := range names {
+		fmt.Fprintf(w, "  %s\t%s\n", names[i], says[i])
+	}
+	w.Flush() // into memory
+	b.WriteString("\nThe answer is the registry's word as of the tree size that it names.")
+	return b.String()
+}
+
+// pageMax is the most entries of one page that is asked for.
+const pageMax = 1000
+
+func (s *session) search(ctx context.Context, c *client.Client, filter string, limit int) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	found := struct {
+		Entries  []listedEntry `json:"entries"`
+		More     bool          `json:"more"` // the limit cut the list
+		TreeSize uint64        `json:"tree_size"`
+	}{Entries: []listedEntry{}}
+	for page, err := range c.Search(ctx, filter, int32(min(limit+1, pageMax))) {
+		if err != nil {
+			return serverError("searching", err)
+		}
+		found.TreeSize = page.TreeSize
+		for i := range page.Entries {
+			found.Entries = append(found.Entries, listEntry(&page.Entries[i]))
+		}
+		if len(found.Entries) > limit {
+			found.Entries, found.More = found.Entries[:limit], true
+			break
+		}
+	}
+	if s.format == "json" {
+		return s.json(found)
+	}
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, e := range found.Entries {
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\n", e.Index, printable(e.Kind), printable(e.Name), shortDigest(e.Digest), printable(e.Code))
+	}
+	w.Flush() // into memory
+	if err := s.write([]byte(b.String())); err != nil {
+		return err
+	}
+	more := ""
+	if found.More {
+		more = ", and there are more (--limit)"
+	}
+	s.status("%d entries as of tree size %d%s", len(found.Entries), found.TreeSize, more)
+	return nil
+}
+
+// shortDigest shows the ends of a digest, enough to tell it from its neighbours.
+func shortDigest(d string) string {
+	hex := strings.TrimPrefix(d, "sha256:")
+	if len(hex) != 64 {
+		return printable(d)
+	}
+	return printable(hex[:8] + "…" + hex[56:])
+}
+
+func bundleCommand(s *session) *cobra.Command {
+	var out string
+	var with []string
+	cmd := &cobra.Command{
+		Use:   "bundle REF -o FILE",
+		Short: "Fetch the offline proof of an entry",
+		Long: `Fetches a bundle: an entry, the proof that the log holds it, and what you ask for
+beside it. It is verified before it is written. Without -o it goes to standard
+output.`,
+		Example: "  hallmark bundle acme/tiny@1.0.0 --with manifest,related -o tiny.hallmark",
+		Args:    arguments("REF"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var o client.BundleOptions
+			for _, w := range with {
+				switch w {
+				case "manifest":
+					o.Manifest = true
+				case "related":
+					o.Related = true
+				default:
+					return cli.Usage("--with %q, want manifest, related", w)
+				}
+			}
+			c, err := s.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return c.saveBundle(cmd.Context(), args[0], o, out)
+		},
+	}
+	cmd.Flags().StringVarP(&out, "output", "o", "", "file to write (default: standard output)")
+	cmd.Flags().StringSliceVar(&with, "with", nil, "what to bring along: manifest, related (bases and datasets)")
+	return cmd
+}
+
+func (c *connection) saveBundle(ctx context.Context, ref string, o client.BundleOptions, out string) error {
+	text, report, err := c.fetch(ctx, ref, o)
+	if err != nil {
+		return err
+	}
+	if out == "" || out == "-" {
+		return c.write(text)
+	}
+	if err := writeFile(out, text); err != nil {
+		return err
+	}
+	f := report.Facts
+	size := f.Size
+	return c.showPublished(published{
+		Kind: f.Kind, Name: f.Name, Digest: f.Digest, Index: &f.Index, TreeSize: &size,
+		EntryID: digestText(f.EntryID), StatementID: digestText(f.StatementID), Existing: true, Bundle: out})
+}

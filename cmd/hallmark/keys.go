@@ -1,0 +1,163 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-registry/hallmark/cmd/internal/cli"
+	"github.com/hallmark-registry/hallmark/verifier/entry"
+	"github.com/hallmark-registry/hallmark/verifier/ledger"
+)
+
+// maxKeyFile bounds a key file, in bytes. A key takes a few hundred; people
+// keep notes in front of them.
+const maxKeyFile = 64 << 10
+
+func keygenCommand(s *session) *cobra.Command {
+	var typ string
+	cmd := &cobra.Command{
+		Use:   "keygen FILE",
+		Short: "Make a signing key",
+		Long: `Makes a key pair: FILE is the private key (PEM PKCS #8, for its owner's eyes
+alone), FILE.pub the public one. Neither may exist.
+
+Prints the key id, by which verifiers pin a publisher, and for an Ed25519 key
+the account that it begins. Only Ed25519 keys sign credits and hold tokens.`,
+		Example: "  hallmark keygen me.key",
+		Args:    arguments("FILE"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return s.keygen(args[0], typ)
+		},
+	}
+	cmd.Flags().Var(newChoice(&typ, "ed25519", "p256"), "type", "ed25519 or p256")
+	return cmd
+}
+
+// A madeKey is the result of keygen.
+type madeKey struct {
+	Type    string `json:"type"`
+	KeyID   string `json:"key_id"`
+	Account string `json:"account,omitempty"` // of an Ed25519 key
+	Private string `json:"private"`
+	Public  string `json:"public"`
+}
+
+func (s *session) keygen(file, typ string) error {
+	alg := entry.Ed25519
+	if typ == "p256" {
+		alg = entry.P256
+	}
+	key, err := entry.GenerateKey(alg, rand.Reader)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(file + ".pub"); err == nil {
+		return keyExists(file + ".pub")
+	}
+	if err := writeNew(file, key.MarshalPEM(), 0o600); err != nil {
+		return err
+	}
+	if err := writeNew(file+".pub", key.Public().MarshalPEM(), 0o644); err != nil {
+		return err
+	}
+	made := madeKey{Type: typ, KeyID: key.Public().ID().String(), Private: file, Public: file + ".pub"}
+	if account, err := ledger.AccountOf(key.Public()); err == nil {
+		made.Account = account.String()
+	}
+	return s.show(made,
+		field{"key id", made.KeyID},
+		field{"account", made.Account},
+		field{"private", made.Private},
+		field{"public", made.Public})
+}
+
+// writeNew writes a file that must not exist, durably: a key that has signed
+// something must be there after a crash.
+func writeNew(name string, b []byte, mode fs.FileMode) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return keyExists(name)
+	}
+	if err != nil {
+		return cli.Fail(cli.ExitUnknown, "KEY_UNWRITABLE", "writing the key", err)
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return cli.Fail(cli.ExitUnknown, "KEY_UNWRITABLE", "writing the key", err)
+	}
+	return nil
+}
+
+func keyExists(name string) error {
+	return cli.Fail(cli.ExitUsage, "KEY_EXISTS", "making a key", fmt.Errorf("%s exists", name)).
+		WithHint("a key that is overwritten is lost: choose another file")
+}
+
+// readKey reads a private key that nobody else can read.
+func readKey(name string) (*entry.PrivateKey, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, cli.Fail(cli.ExitUsage, "KEY_UNREADABLE", "reading the key", err)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return nil, cli.Fail(cli.ExitUsage, "KEY_EXPOSED", "reading the key "+name, fmt.Errorf("others may read it: mode %04o, want 0600", mode)).
+			WithHint("chmod 600 %s", name)
+	}
+	text, err := readBounded(name, maxKeyFile)
+	if err != nil {
+		return nil, cli.Fail(cli.ExitUsage, "KEY_UNREADABLE", "reading the key", err)
+	}
+	key, err := entry.ParsePrivateKeyPEM(text)
+	if err != nil {
+		return nil, cli.Fail(cli.ExitUsage, "KEY_MALFORMED", "reading the key "+name, err)
+	}
+	return key, nil
+}
+
+func readKeys(names []string) ([]*entry.PrivateKey, error) {
+	var keys []*entry.PrivateKey
+	for _, name := range names {
+		k, err := readKey(name)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, k)
+	}
+	return keys, nil
+}
+
+// account reads an account id, or takes the account of a public key's file.
+func account(s string) (ledger.AccountID, error) {
+	if strings.HasPrefix(s, "hmk1") {
+		id, err := ledger.ParseAccountID(s)
+		if err != nil {
+			return id, cli.Fail(cli.ExitUsage, "ACCOUNT_MALFORMED", "", err)
+		}
+		return id, nil
+	}
+	text, err := readBounded(s, maxKeyFile)
+	if err != nil {
+		return ledger.AccountID{}, cli.Fail(cli.ExitUsage, "ACCOUNT_MALFORMED", fmt.Sprintf("reading account %q", s), err).
+			WithHint("an account is hmk1..., or the file of a public key")
+	}
+	key, err := entry.ParsePublicKeyPEM(text)
+	if err != nil {
+		return ledger.AccountID{}, cli.Fail(cli.ExitUsage, "KEY_MALFORMED", "reading the key "+s, err)
+	}
+	return accountOf(key)
+}
+
+// accountOf returns the account that a key begins.
+func accountOf(key entry.PublicKey) (ledger.AccountID, error) {
+	id, err := ledger.AccountOf(key)
+	if err != nil {
+		return id, cli.Fail(cli.ExitUsage, "SIGNER_ALGORITHM", "", err).WithHint("hallmark keygen FILE makes an Ed25519 key")
+	}
+	return id, nil
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/hallmark-registry/hallmark/cmd/hallmark-verify/verifycmd"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"hallmark": main,
+		"hallmark-verify": func() {
+			os.Exit(verifycmd.Run(context.Background(), "hallmark-verify", os.Args[1:], os.Stdout, os.Stderr))
+		},
+	})
+}
+
+// TestScript runs testdata/script: the command as people run it, and against a
+// real server where one is needed.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("NO_COLOR", "1")
+			return nil
+		},
+		RequireUniqueNames: true,
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits":           exits,
+			"hallmarkd-init":  initServer,
+			"hallmarkd-start": startServer,
+			"forge":           forge,
+		},
+	})
+}
+
+// exits CODE COMMAND ARG... runs a command that must end with that code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND ARG...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("running %s: %v", args[1], err)
+	}
+	if got != want {
+		ts.Fatalf("%s: exit code %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+// hallmarkd builds the server once, when the first script needs it.
+var hallmarkd = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "hallmarkd")
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(dir, "hallmarkd")
+	out, err := exec.Command("go", "build", "-o", binary, "../hallmarkd").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("building hallmarkd: %w\n%s", err, out)
+	}
+	return binary, nil
+})
+
+// initServer: hallmarkd-init DIR FLAG... makes a log and names its policy in
+// HALLMARK_POLICY.
+func initServer(ts *testscript.TestScript, _ bool, args []string) {
+	binary, err := hallmarkd()
+	ts.Check(err)
+	ts.Check(ts.Exec(binary, append([]string{"init", "--data", args[0], "--origin", "example.com/log"}, args[1:]...)...))
+	ts.Setenv("HALLMARK_POLICY", ts.MkAbs(filepath.Join(args[0], "trust.policy")))
+}
+
+// startServer: hallmarkd-start DIR serves a log, which it makes if need be, for
+// the rest of the script, and names it in HALLMARK_SERVER and HALLMARK_HTTP.
+func startServer(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	if _, err := os.Stat(filepath.Join(dir, "hallmarkd.json")); err != nil {
+		initServer(ts, false, args[:1])
+	}
+	binary, err := hallmarkd()
+	ts.Check(err)
+	cmd := exec.Command(binary, "serve", "--data", dir, "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0")
+	var log strings.Builder
+	cmd.Stderr = &log
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	ts.Defer(func() {
+		cmd.Process.Signal(syscall.SIGTERM) // it may be gone: Wait tells
+		if err := cmd.Wait(); err != nil {
+			ts.Logf("hallmarkd: %v\n%s", err, log.String())
+		}
+	})
+	ready := bufio.NewReader(out)
+	for _, variable := range []string{"HALLMARK_SERVER", "HALLMARK_HTTP"} {
+		line, err := ready.ReadString('\n')
+		_, address, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if err != nil || !ok {
+			ts.Fatalf("hallmarkd did not say where it listens: %q, %v", line, err)
+		}
+		ts.Setenv(variable, address)
+	}
+	go io.Copy(io.Discard, ready) // ends with the process
+}

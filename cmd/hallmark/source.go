@@ -1,0 +1,86 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/pflag"
+
+	"github.com/hallmark-registry/hallmark/cmd/internal/cli"
+	"github.com/hallmark-registry/hallmark/verifier/filetree"
+)
+
+// A source is the folder or file that is to be hashed. The verifier knows no
+// disk paths: it is given a file system and a root within it.
+type source struct {
+	fsys fs.FS
+	tree filetree.Options
+}
+
+// sourceFlags are the flags by which a publisher says which files count.
+type sourceFlags struct {
+	ignore, raw []string
+	followLinks bool
+}
+
+func (f *sourceFlags) define(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&f.ignore, "ignore", nil, "path inside the folder to leave out, with all below it; stands in the signed statement")
+	flags.StringArrayVar(&f.raw, "raw", nil, "path inside the folder to hash as plain bytes in spite of its suffix; stands in the signed statement")
+	f.defineLinks(flags)
+}
+
+func (f *sourceFlags) defineLinks(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.followLinks, "follow-links", false, "read the targets of symbolic links that stay inside the folder")
+}
+
+// openSource finds what path names. A bundle that is written into the folder's
+// top level describes the folder and is no part of it.
+func openSource(path, bundle string, f sourceFlags) (*source, error) {
+	root, err := filepath.Abs(path)
+	if err != nil {
+		return nil, cli.Fail(cli.ExitUnknown, "FILES_UNREADABLE", "finding "+path, err)
+	}
+	info, err := os.Stat(root)
+	if err != nil {
+		return nil, cli.Fail(cli.ExitUnknown, "FILES_UNREADABLE", "reading the files", err)
+	}
+	src := &source{fsys: os.DirFS(root), tree: filetree.Options{Root: ".", Ignored: f.ignore, FollowLinks: f.followLinks}}
+	if !info.IsDir() {
+		src.fsys, src.tree.Root = os.DirFS(filepath.Dir(root)), filepath.Base(root)
+		return src, nil
+	}
+	src.tree.Bundle = insideTop(root, bundle)
+	if f.followLinks {
+		src.openCache(root)
+	}
+	return src, nil
+}
+
+// insideTop returns the name of a file that lies at a folder's top level, else "".
+func insideTop(folder, file string) string {
+	if file == "" {
+		return ""
+	}
+	abs, err := filepath.Abs(file)
+	if err != nil || filepath.Dir(abs) != folder {
+		return ""
+	}
+	return filepath.Base(abs)
+}
+
+// openCache widens the view for a folder of the Hugging Face cache, whose files
+// are links out of snapshots/REVISION into the sibling folder blobs.
+func (src *source) openCache(root string) {
+	snapshots, revision := filepath.Split(root)
+	repository, folder := filepath.Split(filepath.Clean(snapshots))
+	if folder != "snapshots" {
+		return
+	}
+	if info, err := os.Stat(filepath.Join(repository, "blobs")); err != nil || !info.IsDir() {
+		return
+	}
+	src.fsys = os.DirFS(filepath.Clean(repository))
+	src.tree.Root = "snapshots/" + revision
+	src.tree.LinkFolders = []string{"blobs"}
+}

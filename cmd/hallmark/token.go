@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-registry/hallmark/cmd/internal/cli"
+	"github.com/hallmark-registry/hallmark/registry/client"
+	"github.com/hallmark-registry/hallmark/verifier/bundle"
+	"github.com/hallmark-registry/hallmark/verifier/entry"
+	"github.com/hallmark-registry/hallmark/verifier/ledger"
+)
+
+func tokenCommand(s *session) *cobra.Command {
+	return group("token", "Mint, move and count tokens",
+		mintCommand(s), transferCommand(s), balanceCommand(s), supplyCommand(s),
+		group("policy", "Show or check a token policy", policyShowCommand(s), policyCheckCommand(s)))
+}
+
+func mintCommand(s *session) *cobra.Command {
+	var key, out string
+	cmd := &cobra.Command{
+		Use:   "mint BUNDLE --key KEY",
+		Short: "Turn a credit into tokens of its beneficiary",
+		Long: `Takes the bundle of a credit (hallmark credit -o, or hallmark bundle), verifies it
+here, and mints the credit: once, as it was first accepted, to its beneficiary,
+whose key signs. The registry verifies the bundle again, and so can anybody who
+replays the log.`,
+		Example: "  hallmark token mint credit.hallmark --key ann.key",
+		Args:    arguments("BUNDLE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := requireFlags(cmd, "key"); err != nil {
+				return err
+			}
+			k, err := readKey(key)
+			if err != nil {
+				return err
+			}
+			text, err := readBounded(args[0], bundle.MaxSize)
+			if err != nil {
+				return cli.Fail(cli.ExitUnknown, "BUNDLE_UNREADABLE", "reading the bundle", err)
+			}
+			return s.mint(cmd.Context(), args[0], text, k, out)
+		},
+	}
+	cmd.Flags().StringVar(&key, "key", "", "beneficiary's private key")
+	cmd.Flags().StringVarP(&out, "output", "o", "", "write the mint's bundle to this file")
+	return cmd
+}
+
+func (s *session) mint(ctx context.Context, file string, text []byte, key *entry.PrivateKey, out string) error {
+	c, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	attempted := "minting " + file
+	report, err := c.verify(ctx, attempted, text)
+	if err != nil {
+		return err
+	}
+	credit, ok := report.Ledger.(*ledger.Credit)
+	if !ok {
+		return cli.Fail(cli.ExitUsage, "NOT_CREDIT", attempted, fmt.Errorf("the bundle is of a %s, want a credit", report.Facts.Kind))
+	}
+	mint, err := ledger.Sign(&ledger.Mint{
+		Ledger: credit.Ledger, Class: credit.Class, Serial: credit.Serial,
+		Index: report.Facts.Index, Size: report.Facts.Size, Root: report.Trace.Root,
+	}, key)
+	if err != nil {
+		return cli.Fail(cli.ExitUsage, "BODY_MALFORMED", attempted, err)
+	}
+	got, err := call(ctx, s, attempted, func(ctx context.Context) (*client.LedgerResult, error) { return c.Mint(ctx, text, mint) })
+	if err != nil {
+		return err
+	}
+	result := ledgerResult{Class: credit.Class, Serial: number(credit.Serial), Subject: digestText(credit.Subject), To: credit.Beneficiary.String()}
+	if err := c.addBalance(ctx, &result, credit); err != nil {
+		s.status("warning: the mint is logged; its amount is not known: %s", printable(err.Error()))
+	}
+	return c.showOutcome(attempted, mint, got, out, result)
+}
+
+// addBalance asks what the mint came to.
+func (c *connection) addBalance(ctx context.Context, r *ledgerResult, credit *ledger.Credit) error {
+	a, err := c.askAccount(ctx, credit.Beneficiary)
+	if err != nil {
+		return err
+	}
+	r.Balance, r.shownBalance = a.Balance.String(), tokens(a.Balance, int(a.Decimals), a.Symbol)
+	policy, err := call(ctx, c.session, "asking for the token policy", c.Policy)
+	if err != nil {
+		return err
+	}
+	if worth, ok := worth(policy, credit); ok {
+		r.Amount, r.shownAmount = worth.String(), tokens(worth, int(a.Decimals), a.Symbol)
+	}
+	return nil
+}
+
+func (c *connection) askAccount(ctx context.Context, id ledger.AccountID) (*client.Account, error) {
+	return askAccount(ctx, c.session, c.Client, id)
+}
+
+func askAccount(ctx context.Context, s *session, c *client.Client, id ledger.AccountID) (*client.Account, error) {
+	return call(ctx, s, "asking for account "+id.String(), func(ctx context.Context) (*client.Account, error) {
+		return c.Account(ctx, id.String())
+	})
+}
+
+// transferLife is for how many entries of the log a transfer that was signed can
+// still take effect: long enough for any retry, and an end.
+const transferLife = 1_000_000
+
+// A transferRun is one run of token transfer.
+type transferRun struct {
+	to, amount, key, out string
+	nonce                uint64
+	nonceGiven           bool
+}
+
+func transferCommand(s *session) *cobra.Command {
+	var r transferRun
+	cmd := &cobra.Command{
+		Use:   "transfer --to ACCOUNT --amount DECIMAL --key KEY",
+		Short: "Move tokens to another account",
+		Long: `Moves tokens from the account of KEY. The amount is in whole tokens, such as 12 or
+0.5. A transfer takes effect once: it carries the account's next nonce, and is
+void 1,000,000 entries from now.
+
+If the outcome stays unknown (a timeout, a broken connection), repeat the command
+with the --nonce that it printed: then at most one of the two takes effect.`,
+		Example: "  hallmark token transfer --to bob.key.pub --amount 2.5 --key ann.key",
+		Args:    arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := requireFlags(cmd, "to", "amount", "key"); err != nil {
+				return err
+			}
+			r.nonceGiven = cmd.Flags().Changed("nonce")
+			return r.run(cmd.Context(), s)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&r.to, "to", "", "an account, or the file of a public key")
+	flags.StringVar(&r.amount, "amount", "", "how many tokens, in decimal")
+	flags.StringVar(&r.key, "key", "", "private key of the account that pays")
+	flags.Uint64Var(&r.nonce, "nonce", 0, "nonce of the transfer (default: the account's next)")
+	flags.StringVarP(&r.out, "output", "o", "", "write the transfer's bundle to this file")
+	return cmd
+}
+
+func (r *transferRun) run(ctx context.Context, s *session) error {
+	key, err := readKey(r.key)
+	if err != nil {
+		return err
+	}
+	from, err := accountOf(key.Public())
+	if err != nil {
+		return err
+	}
+	to, err := account(r.to)
+	if err != nil {
+		return err
+	}
+	c, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	genesis, id, err := c.genesis(ctx)
+	if err != nil {
+		return err
+	}
+	amount, err := ledger.ParseDecimal(r.amount, int(genesis.Decimals))
+	if err != nil {
+		return cli.Usage("--amount: %v", err)
+	}
+	a, err := c.askAccount(ctx, from)
+	if err != nil {
+		return err
+	}
+	if !r.nonceGiven {
+		r.nonce = a.Nonce
+		s.status("nonce %d, void from entry %d on", r.nonce, a.TreeSize+transferLife)
+	}
+	e, err := ledger.Sign(&ledger.Transfer{
+		Spend: ledger.Spend{Ledger: id, Account: from, Nonce: r.nonce, Expires: a.TreeSize + transferLife},
+		To:    to, Amount: amount,
+	}, key)
+	if err != nil {
+		return cli.Fail(cli.ExitUsage, "BODY_MALFORMED", "signing the transfer", err)
+	}
+	return c.submit(ctx, "transferring "+r.amount, e, r.out, ledgerResult{
+		Account: from.String(), To: to.String(), Amount: amount.String(),
+		shownAmount: tokens(amount, int(genesis.Decimals), genesis.Symbol)})
+}
+
+func balanceCommand(s *session) *cobra.Command {
+	return &cobra.Command{
+		Use:   "balance ACCOUNT",
+		Short: "Show an account's balance",
+		Long:  "ACCOUNT is hmk1..., or the file of a public key.",
+		Args:  arguments("ACCOUNT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := account(args[0])
+			if err != nil {
+				return err
+			}
+			c, err := s.ask()
+			if err != nil {
+				return err
+			}
+			a, err := askAccount(cmd.Context(), s, c, id)
+			if err != nil {
+				return err
+			}
+			return s.showBalance(a)
+		},
+	}
+}
+
+func (s *session) showBalance(a *client.Account) error {
+	return s.show(struct {
+		Account  string `json:"account"`
+		Balance  string `json:"balance"` // base units
+		Tokens   string `json:"tokens"`  // the same in whole tokens
+		Symbol   string `json:"symbol"`
+		Decimals uint32 `json:"decimals"`
+		Nonce    uint64 `json:"nonce"`
+		TreeSize uint64 `json:"tree_size"`
+	}{a.ID, a.Balance.String(), a.Balance.FormatDecimal(int(a.Decimals)), a.Symbol, a.Decimals, a.Nonce, a.TreeSize},
+		field{"account", a.ID},
+		field{"balance", tokens(a.Balance, int(a.Decimals), a.Symbol)},
+		field{"nonce", number(a.Nonce)},
+		field{"as of", "tree size " + number(a.TreeSize)})
+}
