@@ -123,7 +123,7 @@ func (f Field) Canonical(value string) (string, error) {
 	case formHash, formDigest:
 		d, err := statement.ParseDigest("sha256:" + strings.TrimPrefix(value, "sha256:"))
 		if err != nil {
-			return "", fmt.Errorf("got %q, want 64 lower-case hex digits, with or without sha256:", value)
+			return "", fmt.Errorf("got %q, want 64 lower-case hex digits, sha256: before them or not", value)
 		}
 		if fields[f].form == formDigest {
 			return d.String(), nil

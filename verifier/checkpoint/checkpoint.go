@@ -47,11 +47,6 @@ const HashSize = sha256.Size
 // longer one could not be cosigned.
 const MaxOriginSize = 255
 
-// maxTreeSize is the largest tree size accepted, 2^63-1: others (the Go
-// checksum database's tlog, torchwood) hold sizes in an int64, and a checkpoint
-// must mean the same to all who read it.
-const maxTreeSize = 1<<63 - 1
-
 // entryPrefix begins the bytes that are signed in a log entry (the DSSE
 // pre-authentication encoding). A log signs some entries with the key that signs
 // its checkpoints; while no checkpoint text begins so, neither kind of
@@ -159,7 +154,9 @@ func checkExtension(extension string) error {
 	return nil
 }
 
-// parseDecimal reads an ASCII decimal below 2^63 in its only form.
+// parseDecimal reads an ASCII decimal below 2^63 in its only form. Others (the
+// Go checksum database's tlog, torchwood) hold sizes in an int64, and a
+// checkpoint must mean the same to all who read it.
 func parseDecimal(s string) (n uint64, ok bool) {
 	if len(s) > 1 && s[0] == '0' {
 		return 0, false

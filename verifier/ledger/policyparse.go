@@ -167,8 +167,6 @@ func (s *policyScanner) keys(what, indent string) (k KeySet) {
 	return k
 }
 
-const maxNumber = 1<<64 - 1
-
 func (s *policyScanner) policy() *Policy {
 	p := &Policy{}
 	s.want(policyHeader + "\n")
