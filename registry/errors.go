@@ -61,7 +61,10 @@ func late(ctx context.Context) *Error {
 
 // appendError names what kept an entry from being placed.
 func appendError(err error) *Error {
+	var refused *tlog.GuardError
 	switch {
+	case errors.As(err, &refused):
+		return guardRefused(err)
 	case errors.Is(err, tlog.ErrBusy):
 		return &Error{Code: ResourceExhausted, Reason: "BUSY", Message: err.Error(), RetryAfter: retryBusy, err: err}
 	case errors.Is(err, tlog.ErrTooLarge):
@@ -75,13 +78,17 @@ func appendError(err error) *Error {
 	return internal("appending", err)
 }
 
+func guardRefused(err error) *Error {
+	return &Error{Code: DataLoss, Reason: "GUARD_REFUSED", Message: err.Error(), err: err,
+		Hint: "the log has stopped signing: its operator finds the evidence in the guard's folder"}
+}
+
 // publicationError tells a wait that ended from a log that has stopped.
 func publicationError(ctx context.Context, err error) *Error {
 	var refused *tlog.GuardError
 	switch {
 	case errors.As(err, &refused):
-		return &Error{Code: DataLoss, Reason: "GUARD_REFUSED", Message: err.Error(), err: err,
-			Hint: "the log has stopped signing: its operator finds the evidence in the guard's folder"}
+		return guardRefused(err)
 	case ctx.Err() != nil:
 		return late(ctx)
 	case errors.Is(err, tlog.ErrClosed):

@@ -125,6 +125,11 @@ func (r *Registry) Healthy() error {
 	if err := r.Publication.Err(); err != nil {
 		return fmt.Errorf("publishing has stopped: %w", err)
 	}
+	if engine, ok := r.Log.(interface{ Err() error }); ok { // one that can tell why it is slow to publish
+		if err := engine.Err(); err != nil {
+			return fmt.Errorf("publishing: %w", err)
+		}
+	}
 	r.mu.Lock()
 	failed := r.failed
 	r.mu.Unlock()

@@ -330,7 +330,9 @@ func TestFailures(t *testing.T) {
 		}, "files", "FILES_DIFFER", verifier.ClassDifference},
 		{"one flipped byte in the header", func(w *world, _ *bundle.Bundle, _ *verifier.Trust) { w.folder["model.safetensors"].Data[9] ^= 1 },
 			"files", "FILES_DIFFER", verifier.ClassDifference},
-		{"a file more", func(w *world, _ *bundle.Bundle, _ *verifier.Trust) { w.folder["backdoor.py"] = &fstest.MapFile{Data: []byte("x")} },
+		{"a file more", func(w *world, _ *bundle.Bundle, _ *verifier.Trust) {
+			w.folder["backdoor.py"] = &fstest.MapFile{Data: []byte("x")}
+		},
 			"files", "FILES_DIFFER", verifier.ClassDifference},
 		{"a file less", func(w *world, _ *bundle.Bundle, _ *verifier.Trust) { delete(w.folder, "config.json") },
 			"files", "FILES_DIFFER", verifier.ClassDifference},
@@ -571,4 +573,3 @@ func BenchmarkVerifyBundle(b *testing.B) {
 		}
 	}
 }
-

@@ -209,8 +209,8 @@ func TestRunRefuses(t *testing.T) {
 		code  int
 		err   string
 	}{
-		{"nothing asked", nil, exitUsage, "got no subcommand, want train"},
-		{"an unknown subcommand", []string{"test"}, exitUsage, `got subcommand "test", want train`},
+		{"nothing asked", nil, exitUsage, "got no subcommand, want run or train"},
+		{"an unknown subcommand", []string{"test"}, exitUsage, `got subcommand "test", want run or train`},
 		{"no folder", []string{"train"}, exitUsage, "got no --out"},
 		{"an unknown flag", []string{"train", "--in", "x"}, exitUsage, "-in"},
 		{"an argument too many", []string{"train", "--out", "x", "y"}, exitUsage, `got argument "y"`},

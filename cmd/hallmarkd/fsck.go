@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/hallmark-registry/hallmark/cmd/internal/cli"
 	"github.com/hallmark-registry/hallmark/registry/index/sqlite"
 	"github.com/hallmark-registry/hallmark/registry/tlog"
+	"github.com/hallmark-registry/hallmark/registry/tlog/tessera"
 	"github.com/hallmark-registry/hallmark/verifier/ledger"
 )
 
@@ -29,26 +31,37 @@ func runFsck(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return err
 	}
 	defer lock.Release()
-	signer, err := dir.logSigner(c.Origin)
-	if err != nil {
-		return err
-	}
-	reader := tlog.NewFolder(os.DirFS(dir.log()))
-	report, err := tlog.Fsck(ctx, reader, signer.Key())
+	report, err := checkLog(ctx, dir, c)
 	var bad *tlog.FsckError
 	if errors.As(err, &bad) {
 		return evidenceError(dir, bad)
 	}
 	if err != nil {
-		return cli.Fail(cli.ExitUnknown, "LOG_UNREADABLE", "checking the log", err)
+		return logError("checking the log", err)
 	}
-	rejected, err := refold(ctx, reader, c.Origin, report.Size)
+	rejected, err := refold(ctx, tlog.NewFolder(os.DirFS(dir.log())), c.Origin, report.Size)
 	if err != nil {
 		return cli.Fail(cli.ExitUnknown, "LOG_UNREADABLE", "folding the log", err)
 	}
 	fmt.Fprintf(stdout, "ok  %d entries, %d bytes, in %d bundles\nok  %d tiles\nok  root %x\nok  fold: %d accepted, %d rejected; supply balances\n",
 		report.Size, report.Bytes, report.Bundles, report.Tiles, report.Root, report.Size-rejected, rejected)
 	return nil
+}
+
+// checkLog compares the log folder with the sign guard and recomputes it.
+func checkLog(ctx context.Context, dir folder, c *config) (_ *tlog.FsckReport, err error) {
+	signer, err := dir.logSigner(c.Origin)
+	if err != nil {
+		return nil, err
+	}
+	store, err := tlog.OpenGuardFolder(dir.guard(c))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	guard := tlog.NewGuard(signer, store, tlog.NewFolder(os.DirFS(dir.log())), filepath.Join(dir.guard(c), "evidence"))
+	defer guard.Close()
+	return tessera.Fsck(ctx, dir.log(), guard, signer.Key())
 }
 
 func dataFlag(name string, args []string) (folder, error) {

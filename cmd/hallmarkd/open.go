@@ -28,6 +28,10 @@ const maxBlobs = 16 << 30
 // closeTimeout bounds the end of the engine: the last batch and checkpoint.
 const closeTimeout = 20 * time.Second
 
+// settleTimeout bounds the publication of what a crash left behind: one batch,
+// and the cosignatures of slow witnesses.
+const settleTimeout = 30 * time.Second
+
 // openedLog is the log with what stands around it, ready to be appended to.
 type openedLog struct {
 	engine      tlog.Log
@@ -75,6 +79,22 @@ func openLog(ctx context.Context, dir folder, c *config, create bool) (_ *opened
 		return nil, logError("watching the log", err)
 	}
 	return l, nil
+}
+
+// settle waits until everything that the folder holds is published: what a
+// crash left between the guard's signature and the checkpoint file is mended
+// before anybody is listened to.
+func (l *openedLog) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, settleTimeout, errors.New("the log does not get published"))
+	defer cancel()
+	size, err := l.engine.IntegratedSize(ctx)
+	if err != nil || size == 0 {
+		return err
+	}
+	if _, err := l.publication.Await(ctx, size-1); err != nil {
+		return logError("publishing what the log holds", err)
+	}
+	return nil
 }
 
 // logError gives errors of the log their exit codes. That a log differs from
@@ -141,6 +161,9 @@ func open(ctx context.Context, dir folder, c *config, logger *slog.Logger) (_ *o
 		return nil, err
 	}
 	if o.log, err = openLog(ctx, dir, c, existingGuard); err != nil {
+		return nil, err
+	}
+	if err := o.log.settle(ctx); err != nil {
 		return nil, err
 	}
 	if o.index, err = openIndex(ctx, dir, c, logger); err != nil {
