@@ -57,12 +57,12 @@ func (s *session) writeRaw(b []byte) error {
 // A shownEntry is the JSON form of get.
 type shownEntry struct {
 	listedEntry
-	StatementID string          `json:"statement_id"`
-	Type        string          `json:"type"`
-	Signers     []string        `json:"signers"` // key ids
-	Body        json.RawMessage `json:"body"`    // of a statement; else null
-	Raw         []byte          `json:"raw"`     // base64
-	TreeSize    uint64          `json:"tree_size"`
+	StatementID string   `json:"statement_id"`
+	Type        string   `json:"type"`
+	Signers     []string `json:"signers"` // key ids
+	Body        any      `json:"body"`    // a statement as it is; of a ledger entry, what describe says of it
+	Raw         []byte   `json:"raw"`     // base64
+	TreeSize    uint64   `json:"tree_size"`
 }
 
 // A listedEntry is an entry of a search.
@@ -94,11 +94,18 @@ func (s *session) showEntry(e *client.Entry) error {
 		return cli.Fail(cli.ExitProof, "SIGNATURE_INVALID", "checking entry "+number(e.Index), err)
 	}
 	out.StatementID, out.Type, out.Signers = digestText(parsed.StatementID()), parsed.Type(), signersOf(parsed)
+	said := describe(parsed)
 	if parsed.Type() == entry.TypeStatement && json.Valid(parsed.Body()) {
-		out.Body = parsed.Body()
+		out.Body = json.RawMessage(parsed.Body())
+	} else {
+		body := make(map[string]string)
+		for _, f := range said {
+			body[f.label] = f.value
+		}
+		out.Body = body
 	}
 	fields = append(fields, field{"statement", out.StatementID})
-	fields = append(fields, describe(parsed)...)
+	fields = append(fields, said...)
 	return s.show(out, append(fields, field{"signers", strings.Join(out.Signers, ", ")})...)
 }
 

@@ -34,7 +34,7 @@ and for each file the SHA-256 that sha256sum prints. Each byte is read once.`,
 			return s.showDigest(m)
 		},
 	}
-	f.define(cmd.Flags())
+	f.define(cmd)
 	cmd.Flags().BoolVar(&fast, "fast", false, "leave out the SHA-256 of each file, which takes half of the time")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "the same as --format json")
 	return cmd

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,6 +31,7 @@ func TestMain(m *testing.M) {
 // TestScript runs testdata/script: the command as people run it, and against a
 // real server where one is needed.
 func TestScript(t *testing.T) {
+	server := &builder{dir: t.TempDir()}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
@@ -41,8 +41,8 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames: true,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":           exits,
-			"hallmarkd-init":  initServer,
-			"hallmarkd-start": startServer,
+			"hallmarkd-init":  server.init,
+			"hallmarkd-start": server.start,
 			"forge":           forge,
 		},
 	})
@@ -67,39 +67,41 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// hallmarkd builds the server once, when the first script needs it.
-var hallmarkd = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "hallmarkd")
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(dir, "hallmarkd")
-	out, err := exec.Command("go", "build", "-o", binary, "../hallmarkd").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("building hallmarkd: %w\n%s", err, out)
-	}
-	return binary, nil
-})
+// A builder builds the server when the first script needs it.
+type builder struct {
+	dir  string
+	once sync.Once
+	err  error
+}
 
-// initServer: hallmarkd-init DIR FLAG... makes a log and names its policy in
+func (b *builder) path() string { return filepath.Join(b.dir, "hallmarkd") }
+
+func (b *builder) build(ts *testscript.TestScript) {
+	b.once.Do(func() {
+		if out, err := exec.Command("go", "build", "-o", b.path(), "../hallmarkd").CombinedOutput(); err != nil {
+			b.err = fmt.Errorf("building hallmarkd: %w\n%s", err, out)
+		}
+	})
+	ts.Check(b.err)
+}
+
+// init: hallmarkd-init DIR FLAG... makes a log and names its policy in
 // HALLMARK_POLICY.
-func initServer(ts *testscript.TestScript, _ bool, args []string) {
-	binary, err := hallmarkd()
-	ts.Check(err)
-	ts.Check(ts.Exec(binary, append([]string{"init", "--data", args[0], "--origin", "example.com/log"}, args[1:]...)...))
+func (b *builder) init(ts *testscript.TestScript, _ bool, args []string) {
+	b.build(ts)
+	ts.Check(ts.Exec(b.path(), append([]string{"init", "--data", args[0], "--origin", "example.com/log"}, args[1:]...)...))
 	ts.Setenv("HALLMARK_POLICY", ts.MkAbs(filepath.Join(args[0], "trust.policy")))
 }
 
-// startServer: hallmarkd-start DIR serves a log, which it makes if need be, for
-// the rest of the script, and names it in HALLMARK_SERVER and HALLMARK_HTTP.
-func startServer(ts *testscript.TestScript, _ bool, args []string) {
+// start: hallmarkd-start DIR serves a log, which it makes if need be, until the
+// script ends, and names it in HALLMARK_SERVER and HALLMARK_HTTP.
+func (b *builder) start(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	if _, err := os.Stat(filepath.Join(dir, "hallmarkd.json")); err != nil {
-		initServer(ts, false, args[:1])
+		b.init(ts, false, args[:1])
 	}
-	binary, err := hallmarkd()
-	ts.Check(err)
-	cmd := exec.Command(binary, "serve", "--data", dir, "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0")
+	b.build(ts)
+	cmd := exec.Command(b.path(), "serve", "--data", dir, "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0")
 	var log strings.Builder
 	cmd.Stderr = &log
 	out, err := cmd.StdoutPipe()
@@ -111,7 +113,7 @@ func startServer(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Logf("hallmarkd: %v\n%s", err, log.String())
 		}
 	})
-	ready := bufio.NewReader(out)
+	ready := bufio.NewReader(out) // two lines are all that it prints
 	for _, variable := range []string{"HALLMARK_SERVER", "HALLMARK_HTTP"} {
 		line, err := ready.ReadString('\n')
 		_, address, ok := strings.Cut(strings.TrimSpace(line), " ")
@@ -120,5 +122,4 @@ func startServer(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		ts.Setenv(variable, address)
 	}
-	go io.Copy(io.Discard, ready) // ends with the process
 }

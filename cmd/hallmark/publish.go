@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/hallmark-registry/hallmark/cmd/internal/cli"
 	"github.com/hallmark-registry/hallmark/registry/client"
@@ -28,7 +27,8 @@ type subjectFlags struct {
 	dryRun                 bool
 }
 
-func (f *subjectFlags) define(flags *pflag.FlagSet) {
+func (f *subjectFlags) define(cmd *cobra.Command) {
+	flags := cmd.Flags()
 	flags.StringVar(&f.name, "name", "", "what to call it, as NAMESPACE/NAME")
 	flags.StringVar(&f.version, "version", "", "its version; a name@version keeps its digest for ever")
 	flags.StringVar(&f.license, "license", "", "SPDX licence expression")

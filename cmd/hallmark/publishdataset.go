@@ -51,8 +51,8 @@ that is there, and exits 0.`,
 		},
 	}
 	flags := cmd.Flags()
-	p.define(flags)
-	p.source.defineLinks(flags)
+	p.define(cmd)
+	p.source.defineLinks(cmd)
 	flags.BoolVar(&p.lines, "lines", false, "a record is a line, as in JSONL, CSV and text")
 	flags.BoolVar(&p.salted, "salted", false, "not yet supported")
 	flags.StringArrayVar(&p.sources, "source", nil, "where it comes from, a URI or a line of text; may be repeated")

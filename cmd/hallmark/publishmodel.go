@@ -52,8 +52,8 @@ not registered (yet), and is shown as such in lineages.`,
 		},
 	}
 	flags := cmd.Flags()
-	p.define(flags)
-	p.source.define(flags)
+	p.define(cmd)
+	p.source.define(cmd)
 	flags.StringArrayVar(&p.bases, "base", nil, "model it was made from, as REF:RELATION (finetune, adapter, merge, quantize, distill, continue); may be repeated")
 	flags.StringArrayVar(&p.datasets, "dataset", nil, "dataset it was made with, as REF:ROLE (train, validation, test, preference, calibration, retrieval, tokenizer); may be repeated")
 	flags.StringVar(&p.training, "training", "", "digest of the record of its training run")

@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"github.com/hallmark-registry/hallmark/cmd/internal/cli"
 	"github.com/hallmark-registry/hallmark/verifier/filetree"
@@ -24,14 +24,15 @@ type sourceFlags struct {
 	followLinks bool
 }
 
-func (f *sourceFlags) define(flags *pflag.FlagSet) {
+func (f *sourceFlags) define(cmd *cobra.Command) {
+	flags := cmd.Flags()
 	flags.StringArrayVar(&f.ignore, "ignore", nil, "path inside the folder to leave out, with all below it; stands in the signed statement")
 	flags.StringArrayVar(&f.raw, "raw", nil, "path inside the folder to hash as plain bytes in spite of its suffix; stands in the signed statement")
-	f.defineLinks(flags)
+	f.defineLinks(cmd)
 }
 
-func (f *sourceFlags) defineLinks(flags *pflag.FlagSet) {
-	flags.BoolVar(&f.followLinks, "follow-links", false, "read the targets of symbolic links that stay inside the folder")
+func (f *sourceFlags) defineLinks(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.followLinks, "follow-links", false, "read the targets of symbolic links that stay inside the folder")
 }
 
 // openSource finds what path names. A bundle that is written into the folder's

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -190,9 +191,19 @@ func (r *transferRun) run(ctx context.Context, s *session) error {
 	if err != nil {
 		return cli.Fail(cli.ExitUsage, "BODY_MALFORMED", "signing the transfer", err)
 	}
-	return c.submit(ctx, "transferring "+r.amount, e, r.out, ledgerResult{
+	err = c.submit(ctx, "transferring "+r.amount, e, r.out, ledgerResult{
 		Account: from.String(), To: to.String(), Amount: amount.String(),
 		shownAmount: tokens(amount, int(genesis.Decimals), genesis.Symbol)})
+	return r.unknownHint(err)
+}
+
+// unknownHint keeps a transfer whose outcome is unknown from being made twice.
+func (r *transferRun) unknownHint(err error) error {
+	var e *cli.Error
+	if errors.As(err, &e) && e.Code == cli.ExitUnknown {
+		return e.WithHint("it may still take effect: repeat it with --nonce %d, and at most one of the two does", r.nonce)
+	}
+	return err
 }
 
 func balanceCommand(s *session) *cobra.Command {
