@@ -195,6 +195,15 @@ func TestProgressLine(t *testing.T) {
 	}
 }
 
+func TestProgressIsCutToTheTerminal(t *testing.T) {
+	if got := clip("██░░ 50%", 3); got != "██░" {
+		t.Errorf("got %q, want three cells", got)
+	}
+	if got := clip("short", 79); got != "short" {
+		t.Errorf("got %q, want all of it", got)
+	}
+}
+
 // Off a terminal there is a line every ten seconds, and none before.
 func TestProgressOffATerminal(t *testing.T) {
 	var out bytes.Buffer

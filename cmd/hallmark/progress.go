@@ -57,10 +57,29 @@ func (p *progress) update(done, total uint64) {
 	p.last, p.drawn = now, true
 	text := progressLine(p.label, done, total, now.Sub(p.begin))
 	if p.terminal {
-		fmt.Fprintf(p.w, "\r%s\x1b[K", text)
+		fmt.Fprintf(p.w, "\r%s\x1b[K", clip(text, p.width()))
 		return
 	}
 	fmt.Fprintf(p.w, "%s: %s\n", program, text)
+}
+
+// width returns how many cells of a line are free: one that wraps can't be
+// redrawn.
+func (p *progress) width() int {
+	if f, ok := p.w.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 1 {
+			return columns - 1
+		}
+	}
+	return 79
+}
+
+// clip cuts text of one-cell runes.
+func clip(text string, width int) string {
+	if runes := []rune(text); len(runes) > width {
+		return string(runes[:width])
+	}
+	return text
 }
 
 // finish takes the bar away: what it told is over.
