@@ -72,9 +72,11 @@ func openLog(ctx context.Context, dir folder, c *config, create bool) (_ *opened
 	}
 	reader := tlog.NewFolder(os.DirFS(dir.log()))
 	l.guard = tlog.NewGuard(l.signer, l.store, reader, filepath.Join(dir.guard(c), "evidence"))
-	if l.engine, err = tessera.Open(ctx, tessera.Options{Dir: dir.log(), Guard: l.guard}); err != nil {
+	engine, err := tessera.Open(ctx, tessera.Options{Dir: dir.log(), Guard: l.guard})
+	if err != nil {
 		return nil, logError("opening the log", err)
 	}
+	l.engine = engine // not earlier: a nil *tessera.Log in the interface is not nil
 	if l.publication, err = tlog.NewPublication(ctx, l.engine, l.signer.Key(), l.guard); err != nil {
 		return nil, logError("watching the log", err)
 	}
