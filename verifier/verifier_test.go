@@ -270,28 +270,34 @@ func TestTraceEndsAtTheRoot(t *testing.T) {
 	}
 }
 
-func TestFailures(t *testing.T) {
-	text := func(b []byte, old, new string) []byte { return bytes.Replace(b, []byte(old), []byte(new), 1) }
-	for _, c := range []struct {
-		story  string
-		evil   func(w *world, b *bundle.Bundle, trust *verifier.Trust)
-		check  string
-		reason string
-		class  verifier.Class
-	}{
-		{"another index", func(_ *world, b *bundle.Bundle, _ *verifier.Trust) { b.Proof = text(b.Proof, "index 8", "index 9") },
+// A failure is one thing that is wrong with an otherwise good verification.
+type failure struct {
+	story  string
+	evil   func(w *world, b *bundle.Bundle, trust *verifier.Trust)
+	check  string // decides
+	reason string
+	class  verifier.Class
+}
+
+func replaced(b []byte, old, new string) []byte { return bytes.Replace(b, []byte(old), []byte(new), 1) }
+
+func failures() []failure {
+	return []failure{
+		{"another index", func(_ *world, b *bundle.Bundle, _ *verifier.Trust) { b.Proof = replaced(b.Proof, "index 8", "index 9") },
 			"inclusion", "INCLUSION_INVALID", verifier.ClassProof},
-		{"an index beyond the tree", func(_ *world, b *bundle.Bundle, _ *verifier.Trust) { b.Proof = text(b.Proof, "index 8", "index 13") },
+		{"an index beyond the tree", func(_ *world, b *bundle.Bundle, _ *verifier.Trust) {
+			b.Proof = replaced(b.Proof, "index 8", "index 13")
+		},
 			"inclusion", "INCLUSION_INVALID", verifier.ClassProof},
-		{"another size", func(_ *world, b *bundle.Bundle, _ *verifier.Trust) { b.Proof = text(b.Proof, "\n13\n", "\n14\n") },
+		{"another size", func(_ *world, b *bundle.Bundle, _ *verifier.Trust) { b.Proof = replaced(b.Proof, "\n13\n", "\n14\n") },
 			"checkpoint", "LOG_SIGNATURE_INVALID", verifier.ClassProof},
 		{"another root", func(w *world, b *bundle.Bundle, _ *verifier.Trust) {
 			have, other := root(w.leaves), root(w.leaves[1:])
-			b.Proof = text(b.Proof, b64(have), b64(other))
+			b.Proof = replaced(b.Proof, b64(have), b64(other))
 		}, "checkpoint", "LOG_SIGNATURE_INVALID", verifier.ClassProof},
 		{"another hash", func(w *world, b *bundle.Bundle, _ *verifier.Trust) {
 			p := path(w.at, w.leaves)
-			b.Proof = text(b.Proof, b64(p[0]), b64(p[1]))
+			b.Proof = replaced(b.Proof, b64(p[0]), b64(p[1]))
 		}, "inclusion", "INCLUSION_INVALID", verifier.ClassProof},
 		{"an entry that is not in the log", func(w *world, b *bundle.Bundle, _ *verifier.Trust) {
 			w.model.Files = nil
@@ -340,7 +346,7 @@ func TestFailures(t *testing.T) {
 			w.folder["config.json"], w.folder["notes/readme.txt"] = w.folder["notes/readme.txt"], w.folder["config.json"]
 		}, "files", "FILES_DIFFER", verifier.ClassDifference},
 		{"a related entry with a stranger's proof", func(_ *world, b *bundle.Bundle, _ *verifier.Trust) {
-			b.Related = []bundle.Proven{{Entry: b.Entry, Proof: text(b.Proof, "index 8", "index 7")}}
+			b.Related = []bundle.Proven{{Entry: b.Entry, Proof: replaced(b.Proof, "index 8", "index 7")}}
 		}, "related", "RELATED_INVALID", verifier.ClassProof},
 		{"a state answer, which cannot be checked yet", func(_ *world, b *bundle.Bundle, _ *verifier.Trust) {
 			b.State = &bundle.State{Proven: b.Proven, AsOf: []byte("note"), Lookups: []bundle.Lookup{}}
@@ -350,7 +356,11 @@ func TestFailures(t *testing.T) {
 		}, "freshness", "STALE", verifier.ClassPolicy},
 		{"a tree smaller than asked", func(_ *world, _ *bundle.Bundle, trust *verifier.Trust) { trust.MinSize = 14 },
 			"freshness", "TOO_SMALL", verifier.ClassPolicy},
-	} {
+	}
+}
+
+func TestFailures(t *testing.T) {
+	for _, c := range failures() {
 		t.Run(c.story, func(t *testing.T) {
 			w := newWorld(t)
 			b, trust := w.bundle(3), w.trust()
