@@ -16,6 +16,10 @@ const (
 	predicateOMS = "https://model_signing/signature/v1."
 
 	maxMinorSize = 16 // what follows "v1."; longer than any version number
+
+	// maxResources bounds the files under which one statement is found. Those of
+	// a statement of the largest size, in its smallest layout, come close.
+	maxResources = 512
 )
 
 func isForeign(predicateType string) bool {
@@ -57,7 +61,74 @@ func parseForeign(env envelope) (*Statement, error) {
 	if count == 0 {
 		return nil, fault(ErrSubject, "got no subject, want at least 1").under("subject")
 	}
+	if isOMS(env.predicateType) {
+		s.Files = omsFiles(env.predicate)
+	}
 	return s, nil
+}
+
+// omsFiles lists the SHA-256 of each file of an OpenSSF Model Signing predicate
+// (its specification, 5.2): of the first maxResources, those that say so. Under
+// any other serialization a digest is not that of a file's bytes. What has
+// another form is passed over: a predicate that is not ours is refused for
+// nothing, and whoever verifies the model reads it whole.
+func omsFiles(predicate jsontext.Value) (files []Digest) {
+	how := memberOf(predicate, "serialization")
+	if textOf(memberOf(how, "method")) != "files" || textOf(memberOf(how, "hash_type")) != AlgBlob {
+		return nil
+	}
+	list := memberOf(predicate, "resources")
+	if list.Kind() != kindArray {
+		return nil
+	}
+	d := decoder(list)
+	d.ReadToken()
+	for n := 0; n < maxResources && d.PeekKind() != kindArrayEnd; n++ {
+		resource, err := d.ReadValue()
+		if err != nil {
+			return nil // cannot happen: the whole body was read before
+		}
+		if textOf(memberOf(resource, "algorithm")) != AlgBlob {
+			continue
+		}
+		if digest, err := parseHex(textOf(memberOf(resource, "digest"))); err == nil {
+			files = append(files, digest)
+		}
+	}
+	return files
+}
+
+// memberOf returns the member of an object; nil if there is none, or no object.
+// v is JSON that was read before, or nil.
+func memberOf(v jsontext.Value, name string) jsontext.Value {
+	if v.Kind() != kindObject {
+		return nil
+	}
+	d := decoder(v)
+	d.ReadToken()
+	for d.PeekKind() != kindObjectEnd {
+		key, err := d.ReadToken()
+		if err != nil {
+			return nil
+		}
+		found := key.String() == name
+		value, err := d.ReadValue()
+		if err != nil {
+			return nil
+		}
+		if found {
+			return value.Clone()
+		}
+	}
+	return nil
+}
+
+// textOf returns the text of a JSON string, and nothing of anything else.
+func textOf(v jsontext.Value) string {
+	if v.Kind() != kindString {
+		return ""
+	}
+	return unquote(v)
 }
 
 // getForeignSubject reads an in-toto ResourceDescriptor: a digest and perhaps a

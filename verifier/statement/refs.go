@@ -51,7 +51,7 @@ type Ref struct {
 //	status      status <state>; model, dataset, statement or file; name;
 //	            superseded-by in the same kind; document explanation
 //	namespace   namespace; statement previous
-//	foreign     file subject; alias oms-root for OpenSSF Model Signing
+//	foreign     file subject; for OpenSSF Model Signing alias oms-root, file resource
 //
 // Where no role is named it is subject.
 func (s *Statement) Refs() []Ref {
@@ -184,7 +184,7 @@ func (r *refs) status(s *Statement) {
 
 // foreign lists the subjects. The sha256 of an OpenSSF Model Signing subject is
 // a root over file digests; a model statement that names it as an alias is found
-// together with it.
+// together with it, and so is one that lists the same file.
 func (r *refs) foreign(s *Statement) {
 	for _, sub := range s.Subjects {
 		if isOMS(s.PredicateType) {
@@ -192,5 +192,8 @@ func (r *refs) foreign(s *Statement) {
 		} else {
 			r.digest(RefFile, sub.Digest, RoleSubject)
 		}
+	}
+	for _, f := range s.Files {
+		r.digest(RefFile, f, "resource")
 	}
 }

@@ -16,7 +16,8 @@
 //
 // Foreign statements (OpenSSF Model Signing, SLSA provenance) are somebody
 // else's bytes. They are accepted as they stand, once it is certain that their
-// envelope means the same to every reader; their predicates are left alone.
+// envelope means the same to every reader. Their predicates are refused for
+// nothing; Model Signing's is read for the digests of the files that it lists.
 //
 // What a statement says is recorded, not thereby true: who may say it is for
 // the fold of the ledger and for the policy of whoever verifies.
@@ -79,6 +80,7 @@ type Statement struct {
 	Kind          Kind
 	PredicateType string
 	Subjects      []Subject
+	Files         []Digest // SHA-256 of the files that an OpenSSF Model Signing statement lists; else nil
 
 	Model      *Model
 	Dataset    *Dataset

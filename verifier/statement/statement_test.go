@@ -380,8 +380,12 @@ func TestModelSigningCorpus(t *testing.T) {
 			if err != nil || s.Kind != statement.KindForeign || len(s.Subjects) != 1 {
 				t.Fatalf("Parse = %+v, %v; want a foreign statement with one subject", s, err)
 			}
-			if refs := s.Refs(); len(refs) != 1 || refs[0].Kind != statement.RefAlias || refs[0].Value != s.Subjects[0].Digest.String() {
+			refs := s.Refs()
+			if refs[0].Kind != statement.RefAlias || refs[0].Value != s.Subjects[0].Digest.String() {
 				t.Errorf("Refs = %v, want the root as an alias", refs)
+			}
+			if files := strings.Count(string(payload), `"algorithm"`); len(s.Files) != files || len(refs) != 1+files {
+				t.Errorf("Refs = %v, want the root and %d files", refs, files)
 			}
 		})
 	}

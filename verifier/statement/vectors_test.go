@@ -308,6 +308,43 @@ var foreigns = []struct {
 	{"foreign, a bracket left open", `1e3`, `[`, "NOT_JSON"},
 }
 
+// oms is signed over in the layout of the Python implementation.
+const oms = `{
+  "_type": "https://in-toto.io/Statement/v1",
+  "subject": [{"name": "tiny", "digest": {"sha256": "92745110b1ab4368471cbe31664e10174e954b113a3df333db860317b2c6dec4"}}],
+  "predicateType": "https://model_signing/signature/v1.0",
+  "predicate": {
+    "resources": [
+      {"digest": "bc9a717db6064a32cbe9eae6fc40651dd6d36ef1757183f590eff2b1765d7ebc", "algorithm": "sha256", "name": "a.bin"},
+      {"digest": "32dcb1f8e1ae52d5963e56a6ba06ab58b424c15ed2a6b70d2feca1d089370028", "algorithm": "sha256", "name": "b.bin"}
+    ],
+    "serialization": {"method": "files", "hash_type": "sha256", "allow_symlinks": false, "ignore_paths": [".git"]}
+  }
+}`
+
+// omsVectors change what is listed, and refuse nothing: the predicate is
+// another's.
+var omsVectors = []struct {
+	story    string
+	old, new string
+	files    int
+}{
+	{"OpenSSF Model Signing, two files", "", "", 2},
+	{"OpenSSF Model Signing, the same file twice", "32dcb1f8e1ae52d5963e56a6ba06ab58b424c15ed2a6b70d2feca1d089370028", "bc9a717db6064a32cbe9eae6fc40651dd6d36ef1757183f590eff2b1765d7ebc", 2},
+	{"OpenSSF Model Signing, by shards", `"files"`, `"shards"`, 0},
+	{"OpenSSF Model Signing, by another hash", `"hash_type": "sha256"`, `"hash_type": "blake2b"`, 0},
+	{"OpenSSF Model Signing, one labelled with another hash", `"algorithm": "sha256", "name": "a.bin"`, `"algorithm": "blake2b", "name": "a.bin"`, 1},
+	{"OpenSSF Model Signing, one in capitals", "bc9a717d", "BC9A717D", 1},
+	{"OpenSSF Model Signing, one a digit short", "bc9a717d", "c9a717d", 1},
+	{"OpenSSF Model Signing, one a number", `"bc9a717db6064a32cbe9eae6fc40651dd6d36ef1757183f590eff2b1765d7ebc"`, `1`, 1},
+	{"OpenSSF Model Signing, one no object", `"resources": [`, `"resources": ["x", [{}],`, 2},
+	{"OpenSSF Model Signing, resources no array", `"resources": [`, `"resources": {}, "others": [`, 0},
+	{"OpenSSF Model Signing, serialization no object", `"serialization": {`, `"serialization": [], "others": {`, 0},
+	{"OpenSSF Model Signing, no serialization", `"serialization": {`, `"others": {`, 0},
+	{"OpenSSF Model Signing, a member name escaped", `"digest": "bc`, `"dige\u0073t": "bc`, 2},
+	{"OpenSSF Model Signing, the file after the last that counts", `"resources": [`, `"resources": [` + strings.Repeat(`{},`, 511), 1},
+}
+
 // buildVectors returns the bodies with what they must meet. Bodies of tens of
 // thousands of bytes are checked but not kept in the file.
 func buildVectors(t testing.TB) (vs []vector) {
@@ -329,6 +366,14 @@ func buildVectors(t testing.TB) (vs []vector) {
 	}
 	for _, f := range foreigns {
 		vs = append(vs, check(t, f.story, replace(t, f.story, []byte(slsa), f.old, f.new), f.want))
+	}
+	for _, o := range omsVectors {
+		body := []byte(strings.Replace(oms, o.old, o.new, 1))
+		v := check(t, o.story, body, "ok")
+		if s, err := statement.Parse(body); err == nil && len(s.Files) != o.files {
+			t.Errorf("%s: %d files listed, want %d", o.story, len(s.Files), o.files)
+		}
+		vs = append(vs, v)
 	}
 	const keepAtMost = 16 << 10
 	return slices.DeleteFunc(vs, func(v vector) bool { return len(v.Body) > keepAtMost })
