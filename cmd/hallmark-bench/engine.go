@@ -114,7 +114,7 @@ func (b *bench) measureEngine(ctx context.Context) (_ []row, err error) {
 	b.engine.window = window.rate()
 	return []row{
 		{what: "bare engine: one leaf, p50", value: b.engine.wait, unit: "ms"},
-		{what: fmt.Sprintf("bare engine: published, %d in flight", b.plan.callers), value: b.engine.calls, unit: "/s"},
-		{what: fmt.Sprintf("bare engine: published, %d in flight", b.plan.window), value: b.engine.window, unit: "/s"},
+		{what: fmt.Sprintf("bare engine: published, %s in flight", number(float64(b.plan.callers))), value: b.engine.calls, unit: "/s"},
+		{what: fmt.Sprintf("bare engine: published, %s in flight", number(float64(b.plan.window))), value: b.engine.window, unit: "/s"},
 	}, nil
 }

@@ -60,15 +60,23 @@ func closedLoop(ctx context.Context, callers, count int, atMost time.Duration, c
 // the plan's rounds.
 func (p *plan) perSecond(do func() error) (best float64, err error) {
 	for range p.rounds {
-		n, start := 0, time.Now()
-		elapsed := time.Duration(0)
-		for ; elapsed < p.round; elapsed = time.Since(start) {
-			if err := do(); err != nil {
-				return 0, err
-			}
-			n++
+		rate, err := p.oneRound(do)
+		if err != nil {
+			return 0, err
 		}
-		best = max(best, float64(n)/elapsed.Seconds())
+		best = max(best, rate)
 	}
 	return best, nil
+}
+
+func (p *plan) oneRound(do func() error) (rate float64, err error) {
+	n, start := 0, time.Now()
+	elapsed := time.Duration(0)
+	for ; elapsed < p.round; elapsed = time.Since(start) {
+		if err := do(); err != nil {
+			return 0, err
+		}
+		n++
+	}
+	return float64(n) / elapsed.Seconds(), nil
 }

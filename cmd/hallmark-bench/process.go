@@ -58,3 +58,27 @@ func cpuTime(pid int) (time.Duration, error) {
 	}
 	return used, nil
 }
+
+// idleTime returns the processor time that all cores together have been idle
+// since the machine started.
+func idleTime() (time.Duration, error) {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, errNoProc
+	}
+	// The first line sums up all cores: "cpu", user, nice, system, idle, iowait.
+	first, _, _ := bytes.Cut(stat, []byte("\n"))
+	fields := strings.Fields(string(first))
+	if len(fields) < 6 || fields[0] != "cpu" {
+		return 0, errNoProc
+	}
+	var idle time.Duration
+	for _, field := range fields[4:6] {
+		ticks, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, errNoProc
+		}
+		idle += time.Duration(ticks) * tick
+	}
+	return idle, nil
+}

@@ -46,13 +46,16 @@ func (b *bench) measureUnary(ctx context.Context) ([]row, error) {
 		return nil, err
 	}
 	b.busy = true
+	begun := b.readCPU()
 	l, err := closedLoop(ctx, b.plan.callers, b.plan.unary, b.plan.load, b.publishOne)
 	if err != nil {
 		return nil, err
 	}
+	used := b.readCPU().since(begun)
 	rate := row{
-		what:  fmt.Sprintf("publish, %d calls in flight", b.plan.callers),
+		what:  fmt.Sprintf("publish, %s calls in flight", number(float64(b.plan.callers))),
 		value: l.rate(), unit: "/s", must: must{relation: atLeast, bound: 2500},
+		note: used.text(),
 	}
 	rate.compare("bare engine, as many", b.engine.calls)
 	return []row{
@@ -73,9 +76,9 @@ func (b *bench) measureStream(ctx context.Context) (_ []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	before, cpuErr := b.cpu()
+	begun := b.readCPU()
 	st, err := b.stream(ctx)
-	after, _ := b.cpu()
+	used := b.readCPU().since(begun)
 	err = errors.Join(err, stopProfile())
 	if err != nil {
 		return nil, err
@@ -89,14 +92,14 @@ func (b *bench) measureStream(ctx context.Context) (_ []row, err error) {
 
 	rate := row{
 		what: "stream publish, verified receipts", value: st.rate(), unit: "/s", must: must{relation: atLeast, bound: 6000},
-		note: fmt.Sprintf("%d entries of %d bytes on average", st.verified, st.bytes/st.verified),
+		note: fmt.Sprintf("%d entries of %d bytes on average; %s", st.verified, st.bytes/st.verified, used.text()),
 	}
-	rate.compare(fmt.Sprintf("bare engine, %d in flight", b.plan.window), b.engine.window)
+	rate.compare(fmt.Sprintf("bare engine, %s in flight", number(float64(b.plan.window))), b.engine.window)
 	// One signature by the client and one check by the server is what no
 	// implementation can do without.
 	cost := row{
-		what: "same, CPU of an entry, both ends", value: micros(after-before) / float64(st.verified), unit: "us",
-		beside: "Ed25519 sign and verify", peer: 1e6/b.machine.sign + 1e6/b.machine.verify, failed: cpuErr,
+		what: "same, CPU of an entry, both ends", value: micros(used.ours) / float64(st.verified), unit: "us",
+		beside: "Ed25519 sign and verify", peer: 1e6/b.machine.sign + 1e6/b.machine.verify, failed: used.err,
 	}
 	lag := row{what: "same, index and fold catch up after the last receipt", value: float64(behind.Microseconds()) / 1000, unit: "ms"}
 	return []row{rate, cost, lag}, nil
@@ -149,16 +152,6 @@ func (b *bench) sendNext(s *client.Stream) error {
 		return err
 	}
 	return s.Send(e)
-}
-
-// cpu returns the processor time of client and server so far.
-func (b *bench) cpu() (time.Duration, error) {
-	ours, err := cpuTime(os.Getpid())
-	if err != nil || b.server.pid == os.Getpid() {
-		return ours, err
-	}
-	theirs, err := cpuTime(b.server.pid)
-	return ours + theirs, err
 }
 
 // startProfile begins the profile, if one was asked for, and returns what ends

@@ -90,7 +90,8 @@ func (s *server) startChild(program, logPath string) error {
 	}
 	s.pid = cmd.Process.Pid
 	s.end = func() error {
-		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		// An interrupt from the terminal has reached the server too.
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			return err
 		}
 		timer := time.AfterFunc(stopTimeout, func() { _ = cmd.Process.Kill() })
