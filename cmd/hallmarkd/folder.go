@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
-	"crypto/rand"
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,10 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/hallmark-registry/hallmark/cmd/internal/cli"
 	"github.com/hallmark-registry/hallmark/registry/tlog"
 	"github.com/hallmark-registry/hallmark/verifier/checkpoint"
-	"github.com/hallmark-registry/hallmark/verifier/entry"
 )
 
 // config is hallmarkd.json in the data folder. Its fields are the manual; all
@@ -23,7 +23,8 @@ type config struct {
 	// Origin names the log for ever: it stands in every checkpoint.
 	Origin string `json:"origin"`
 	// Guard is the sign guard's folder. Another disk than the log's protects
-	// against a restored backup of that disk. Default: guard, in the data folder.
+	// against a restored backup of that disk. A relative path begins at the data
+	// folder. Default: guard.
 	Guard string `json:"guard,omitempty"`
 	// GRPC and HTTP are where serve listens, host:port. Plaintext, so loopback
 	// only. Defaults: 127.0.0.1:7070 and 127.0.0.1:7071.
@@ -52,15 +53,17 @@ func (d folder) key(name string) string {
 	return filepath.Join(string(d), "keys", name+".key")
 }
 
+// guard returns the sign guard's folder. A relative one is meant from the data
+// folder: where serve is called from must not decide which guard it finds.
 func (d folder) guard(c *config) string {
-	if c.Guard != "" {
+	if filepath.IsAbs(c.Guard) {
 		return c.Guard
 	}
-	return d.at("guard")
+	return d.at(cmp.Or(c.Guard, "guard"))
 }
 
-// readConfig reads a configuration strictly: an unknown field is a setting that
-// somebody believes to be in force.
+// readConfig reads a configuration strictly: a field that is unknown, misspelt
+// or given twice is a setting that somebody believes to be in force.
 func readConfig(path string) (*config, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -68,13 +71,8 @@ func readConfig(path string) (*config, error) {
 			WithHint("make the log first: hallmarkd init --data DIR --origin ORIGIN")
 	}
 	var c config
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&c); err != nil {
+	if err := json.Unmarshal(text, &c, json.RejectUnknownMembers(true)); err != nil {
 		return nil, cli.Fail(cli.ExitUsage, "CONFIG_MALFORMED", "reading "+path, err)
-	}
-	if dec.More() {
-		return nil, cli.Fail(cli.ExitUsage, "CONFIG_MALFORMED", "reading "+path, errors.New("something stands after the object"))
 	}
 	if c.Origin == "" {
 		return nil, cli.Fail(cli.ExitUsage, "CONFIG_MALFORMED", "reading "+path, errors.New("no origin"))
@@ -82,23 +80,29 @@ func readConfig(path string) (*config, error) {
 	return &c, nil
 }
 
+// writeConfig puts the configuration in place whole or not at all: with it, a
+// folder is a log that can be served.
 func writeConfig(path string, c *config) error {
-	text, err := json.MarshalIndent(c, "", "  ")
+	text, err := json.Marshal(c, jsontext.WithIndent("  "))
 	if err != nil {
 		return err
 	}
-	return writeNew(path, append(text, '\n'), 0o644)
+	fresh := path + ".new"
+	if err := errors.Join(removeIfThere(fresh), writeNew(fresh, append(text, '\n'), 0o644)); err != nil {
+		return err
+	}
+	if err := os.Rename(fresh, path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
 }
 
 // acquire takes the folder's lock for the life of the process. It is a flock,
 // so a process that dies leaves nothing behind.
 func (d folder) acquire() (*tlog.Lock, error) {
 	l, err := tlog.AcquireLock(d.lock())
-	if errors.Is(err, tlog.ErrLocked) {
-		return nil, cli.Fail(cli.ExitUnknown, "LOCKED", "opening "+string(d), err).WithHint("another hallmarkd works on this folder: stop it first")
-	}
 	if err != nil {
-		return nil, cli.Fail(cli.ExitUnknown, "LOCK_FAILED", "opening "+string(d), err)
+		return nil, logError("opening "+string(d), err)
 	}
 	return l, nil
 }
@@ -148,18 +152,6 @@ func readSecret(path string) ([]byte, error) {
 	return text, nil
 }
 
-// newKey makes a signing key of the ledger and writes it with its public half.
-func (d folder) newKey(name string) (*entry.PrivateKey, error) {
-	k, err := entry.GenerateKey(entry.Ed25519, rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	if err := writeNew(d.key(name), k.MarshalPEM(), 0o600); err != nil {
-		return nil, err
-	}
-	return k, writeNew(d.key(name)+".pub", k.Public().MarshalPEM(), 0o644)
-}
-
 // writeNew writes a file that must not exist yet, durably: a key that signed
 // something must survive the crash after it.
 func writeNew(path string, text []byte, mode fs.FileMode) (err error) {
@@ -171,5 +163,17 @@ func writeNew(path string, text []byte, mode fs.FileMode) (err error) {
 	if _, err := f.Write(text); err != nil {
 		return err
 	}
-	return f.Sync()
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir makes the names in a folder durable.
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }

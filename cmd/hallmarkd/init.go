@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,7 +26,7 @@ const epochLength = 7 * 24 * 60 * 60
 type foundation struct {
 	dir        folder
 	origin     string
-	guard      string
+	guard      string // as given
 	policyFile string
 	evaluators cli.Repeated
 }
@@ -54,25 +53,26 @@ func runInit(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	return f.found(ctx, stdout, stderr)
 }
 
-// found makes the log: folders, keys, guard, and genesis as its entry 0. It
-// begins by refusing whatever exists, and writes the configuration last: a
-// folder without one is not served, so an interrupted init leaves nothing that
-// looks like a log.
+// found makes the log: folders, keys, guard, and genesis as its entry 0. All that
+// can be refused is refused before anything is written, and the configuration is
+// written last: a folder without one is not served, so an interrupted init leaves
+// nothing that looks like a log.
 func (f *foundation) found(ctx context.Context, stdout, stderr io.Writer) error {
-	policy, err := f.tokenPolicy()
+	c := &config{Origin: f.origin}
+	if f.guard != "" { // the configuration must name it from wherever serve is called
+		var err error
+		if c.Guard, err = filepath.Abs(f.guard); err != nil {
+			return cli.Usage("--guard %q: %v", f.guard, err)
+		}
+	}
+	m, err := f.make()
 	if err != nil {
 		return err
 	}
-	if err := f.refuseExisting(); err != nil {
+	if err := f.dir.refuseExisting(c); err != nil {
 		return err
 	}
-	if f.guard != "" { // the configuration must name it from wherever serve is called
-		if f.guard, err = filepath.Abs(f.guard); err != nil {
-			return err
-		}
-	}
-	c := &config{Origin: f.origin, Guard: f.guard}
-	if err := os.MkdirAll(filepath.Join(string(f.dir), "keys"), 0o700); err != nil {
+	if err := f.dir.create(); err != nil {
 		return cli.Fail(cli.ExitUnknown, "INIT_FAILED", "making the data folder", err)
 	}
 	lock, err := f.dir.acquire()
@@ -80,31 +80,20 @@ func (f *foundation) found(ctx context.Context, stdout, stderr io.Writer) error 
 		return err
 	}
 	defer lock.Release()
-	genesis, err := f.makeKeys(policy)
-	if err != nil {
-		return cli.Fail(cli.ExitUnknown, "INIT_FAILED", "making keys", err)
+	if err := f.dir.refuseExisting(c); err != nil { // another init may have been faster
+		return err
 	}
-	if err := publishGenesis(ctx, f.dir, c, genesis); err != nil {
+	if err := m.write(f.dir); err != nil {
+		return cli.Fail(cli.ExitUnknown, "INIT_FAILED", "writing keys", err)
+	}
+	if err := publishGenesis(ctx, f.dir, c, m.genesis); err != nil {
 		return err
 	}
 	if err := writeConfig(f.dir.config(), c); err != nil {
 		return cli.Fail(cli.ExitUnknown, "INIT_FAILED", "writing the configuration", err)
 	}
-	fmt.Fprintf(stdout, "origin    %s\npolicy    %s\nledger    %x\n", f.origin, f.dir.policy(), genesis.StatementID())
+	fmt.Fprintf(stdout, "origin    %s\npolicy    %s\nledger    %x\n", f.origin, f.dir.policy(), m.genesis.StatementID())
 	fmt.Fprintf(stderr, "hallmarkd: made the log %s; its keys are in %s: keep them off this machine's backups\n", f.origin, filepath.Join(string(f.dir), "keys"))
-	return nil
-}
-
-func (f *foundation) refuseExisting() error {
-	paths := []string{f.dir.config(), f.dir.log(), f.dir.policy(), f.dir.guard(&config{Guard: f.guard}), f.dir.key("log")}
-	for _, p := range paths {
-		if _, err := os.Lstat(p); err == nil {
-			return cli.Fail(cli.ExitUsage, "LOG_EXISTS", "making a log in "+string(f.dir), fmt.Errorf("%s exists", p)).
-				WithHint("init never touches an existing log: choose another folder")
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return cli.Fail(cli.ExitUnknown, "INIT_FAILED", "making a log in "+string(f.dir), err)
-		}
-	}
 	return nil
 }
 
@@ -126,33 +115,83 @@ func (f *foundation) tokenPolicy() (string, error) {
 	return string(text), nil
 }
 
-// makeKeys writes all keys and the trust policy, and returns the signed
-// genesis.
-func (f *foundation) makeKeys(policy string) (*entry.Entry, error) {
-	log, err := checkpoint.GenerateSigner(f.origin, checkpoint.AlgEd25519, rand.Reader)
+// made is a new log before any of it is written.
+type made struct {
+	log     *checkpoint.Signer
+	trust   []byte // the policy that verifiers get
+	keys    []namedKey
+	genesis *entry.Entry
+}
+
+type namedKey struct {
+	name string
+	*entry.PrivateKey
+}
+
+// make makes keys, trust policy and genesis. It asks those who will read them: a
+// genesis that the fold rejects would leave a log without a ledger for ever.
+func (f *foundation) make() (*made, error) {
+	policy, err := f.tokenPolicy()
 	if err != nil {
 		return nil, err
 	}
-	if err := writeNew(f.dir.key("log"), []byte(log.Private()+"\n"), 0o600); err != nil {
-		return nil, err
+	m := &made{}
+	if m.log, err = checkpoint.GenerateSigner(f.origin, checkpoint.AlgEd25519, rand.Reader); err != nil {
+		return nil, cli.Fail(cli.ExitUsage, "ORIGIN_MALFORMED", "naming the log", err)
 	}
-	if err := writeNew(f.dir.policy(), trustPolicy(log.Key()), 0o644); err != nil {
-		return nil, err
+	m.trust = trustPolicy(m.log.Key())
+	if _, err := checkpoint.ParsePolicy(m.trust); err != nil {
+		return nil, cli.Fail(cli.ExitUsage, "ORIGIN_MALFORMED", "naming the log", err)
 	}
-	operator, err := f.dir.newKey("operator")
+	operator, err := m.newKey("operator")
 	if err != nil {
 		return nil, err
 	}
-	governance, err := f.dir.newKey("governance")
+	governance, err := m.newKey("governance")
 	if err != nil {
 		return nil, err
 	}
 	if policy == "" {
-		if policy, err = f.examplePolicy(); err != nil {
+		if policy, err = f.examplePolicy(m); err != nil {
 			return nil, err
 		}
 	}
-	return f.genesis(operator, governance, policy)
+	if m.genesis, err = f.genesis(operator, governance, policy); err != nil {
+		return nil, cli.Fail(cli.ExitUsage, "GENESIS_REFUSED", "founding the ledger", err)
+	}
+	if o := ledger.New(f.origin, nil).Check(m.genesis); !o.Accepted() {
+		return nil, cli.Fail(cli.ExitUsage, o.Code.String(), "founding the ledger", errors.New(strings.TrimSpace(o.Detail)))
+	}
+	return m, nil
+}
+
+func (m *made) newKey(name string) (*entry.PrivateKey, error) {
+	k, err := entry.GenerateKey(entry.Ed25519, rand.Reader)
+	if err != nil {
+		return nil, cli.Fail(cli.ExitUnknown, "INIT_FAILED", "making keys", err)
+	}
+	m.keys = append(m.keys, namedKey{name, k})
+	return k, nil
+}
+
+// write writes the log's key first, by which a later init knows that there was
+// this one.
+func (m *made) write(dir folder) error {
+	if err := writeNew(dir.key("log"), []byte(m.log.Private()+"\n"), 0o600); err != nil {
+		return err
+	}
+	if err := writeNew(dir.policy(), m.trust, 0o644); err != nil {
+		return err
+	}
+	for _, k := range m.keys {
+		if err := writeNew(dir.key(k.name), k.MarshalPEM(), 0o600); err != nil {
+			return err
+		}
+		if err := writeNew(dir.key(k.name)+".pub", k.Public().MarshalPEM(), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // trustPolicy is the file that verifiers get: this log, and nobody who vouches
@@ -167,25 +206,18 @@ quorum none
 `, log)
 }
 
-func (f *foundation) examplePolicy() (string, error) {
+// examplePolicy names the given evaluators, or one of our own making.
+func (f *foundation) examplePolicy(m *made) (string, error) {
 	var keys []ledger.Key
 	for _, path := range f.evaluators {
-		text, err := os.ReadFile(path)
+		key, err := readEvaluator(path)
 		if err != nil {
-			return "", err
-		}
-		pub, err := entry.ParsePublicKeyPEM(text)
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", path, err)
-		}
-		key, err := ledger.KeyOf(pub)
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", path, err)
+			return "", cli.Fail(cli.ExitUsage, "KEY_MALFORMED", "reading "+path, err)
 		}
 		keys = append(keys, key)
 	}
 	if len(keys) == 0 {
-		evaluator, err := f.dir.newKey("evaluator")
+		evaluator, err := m.newKey("evaluator")
 		if err != nil {
 			return "", err
 		}
@@ -196,6 +228,18 @@ func (f *foundation) examplePolicy() (string, error) {
 		keys = append(keys, key)
 	}
 	return ledger.ExamplePolicy(1, keys...).String(), nil
+}
+
+func readEvaluator(path string) (ledger.Key, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return ledger.Key{}, err
+	}
+	pub, err := entry.ParsePublicKeyPEM(text)
+	if err != nil {
+		return ledger.Key{}, err
+	}
+	return ledger.KeyOf(pub)
 }
 
 func (f *foundation) genesis(operator, governance *entry.PrivateKey, policy string) (*entry.Entry, error) {
@@ -221,12 +265,8 @@ func (f *foundation) genesis(operator, governance *entry.PrivateKey, policy stri
 	return entry.Sign(entry.TypeLedger, body, governance)
 }
 
-// publishGenesis makes guard and log and publishes entry 0. The fold is asked
-// first: a genesis that it rejects would leave a log without a ledger for ever.
+// publishGenesis makes guard and log and publishes entry 0.
 func publishGenesis(ctx context.Context, dir folder, c *config, genesis *entry.Entry) error {
-	if o := ledger.New(c.Origin, nil).Check(genesis); !o.Accepted() {
-		return cli.Fail(cli.ExitUsage, o.Code.String(), "founding the ledger", errors.New(strings.TrimSpace(o.Detail)))
-	}
 	log, err := openLog(ctx, dir, c, createGuard)
 	if err != nil {
 		return err
