@@ -32,12 +32,8 @@ func runFsck(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	}
 	defer lock.Release()
 	report, err := checkLog(ctx, dir, c)
-	var bad *tlog.FsckError
-	if errors.As(err, &bad) {
-		return evidenceError(dir, bad)
-	}
 	if err != nil {
-		return logError("checking the log", err)
+		return err
 	}
 	rejected, err := refold(ctx, tlog.NewFolder(os.DirFS(dir.log())), c.Origin, report.Size)
 	if err != nil {
@@ -48,8 +44,21 @@ func runFsck(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	return nil
 }
 
-// checkLog compares the log folder with the sign guard and recomputes it.
-func checkLog(ctx context.Context, dir folder, c *config) (_ *tlog.FsckReport, err error) {
+// checkLog compares the log folder with the sign guard and recomputes it. What
+// differs is written down as evidence.
+func checkLog(ctx context.Context, dir folder, c *config) (*tlog.FsckReport, error) {
+	report, err := recompute(ctx, dir, c)
+	var bad *tlog.FsckError
+	if errors.As(err, &bad) {
+		return nil, evidenceError(dir, bad)
+	}
+	if err != nil {
+		return nil, logError("checking the log", err)
+	}
+	return report, nil
+}
+
+func recompute(ctx context.Context, dir folder, c *config) (_ *tlog.FsckReport, err error) {
 	signer, err := dir.logSigner(c.Origin)
 	if err != nil {
 		return nil, err
@@ -107,6 +116,8 @@ func refold(ctx context.Context, r tlog.Reader, origin string, size uint64) (rej
 	return s.Rejected(), s.CheckInvariants()
 }
 
+// runRebuild drops index and fold and has them follow the log again. It checks
+// the log first: what is folded from a damaged one would be wrong and look right.
 func runRebuild(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	dir, err := dataFlag("rebuild", args)
 	if err != nil {
@@ -116,10 +127,14 @@ func runRebuild(ctx context.Context, args []string, stdout, stderr io.Writer) (e
 	if err != nil {
 		return err
 	}
-	if err := dropProjections(dir); err != nil {
+	lock, err := dir.acquire()
+	if err != nil {
 		return err
 	}
-	o, err := open(ctx, dir, c, newLogger(stderr))
+	if err := cleared(ctx, dir, c); err != nil {
+		return errors.Join(err, lock.Release())
+	}
+	o, err := open(ctx, dir, c, lock, newLogger(stderr))
 	if err != nil {
 		return err
 	}
@@ -139,13 +154,11 @@ func runRebuild(ctx context.Context, args []string, stdout, stderr io.Writer) (e
 	return nil
 }
 
-// dropProjections deletes index and fold while nobody else works on the folder.
-func dropProjections(dir folder) error {
-	lock, err := dir.acquire()
-	if err != nil {
+// cleared checks the log and deletes index and fold.
+func cleared(ctx context.Context, dir folder, c *config) error {
+	if _, err := checkLog(ctx, dir, c); err != nil {
 		return err
 	}
-	defer lock.Release()
 	if err := errors.Join(sqlite.Remove(dir.index()), removeIfThere(dir.state())); err != nil {
 		return cli.Fail(cli.ExitUnknown, "REBUILD_FAILED", "dropping index and fold", err)
 	}

@@ -84,15 +84,16 @@ func newLoad(t *testing.T, dir string) *load {
 	}
 }
 
-// next makes the next entry and counts it as sent.
-func (l *load) next() *entry.Entry {
-	l.mu.Lock()
-	n := l.made
-	l.made++
-	l.mu.Unlock()
-	e := l.make(n)
+// next makes the next entry and counts it as sent. It returns nil when enough
+// were sent in this round.
+func (l *load) next(enough uint64) *entry.Entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.sent >= enough {
+		return nil
+	}
+	e := l.make(l.made)
+	l.made++
 	l.pending[e.ID()] = e
 	l.sent++
 	l.tell()
@@ -165,8 +166,8 @@ func (l *load) settled(e *entry.Entry, r *client.Receipt, err error) {
 	l.tell()
 }
 
-// publish runs all publishers against a server until enough entries have an
-// answer, or the server goes away.
+// publish runs all publishers against a server until as many entries as are
+// enough have an answer, or the server goes away.
 func (l *load) publish(s *server, enough uint64) {
 	l.mu.Lock()
 	l.sent, l.acked = 0, 0
@@ -184,21 +185,17 @@ func (l *load) publish(s *server, enough uint64) {
 	var all sync.WaitGroup
 	for range publishers {
 		all.Go(func() {
-			for ctx.Err() == nil && l.sending() < enough {
-				e := l.next()
+			for e := l.next(enough); e != nil; e = l.next(enough) {
 				r, err := c.Publish(ctx, e)
 				l.settled(e, r, err)
+				if ctx.Err() != nil {
+					return
+				}
 			}
 		})
 	}
 	all.Go(func() { l.stream(ctx, c, enough) })
 	all.Wait()
-}
-
-func (l *load) sending() uint64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.sent
 }
 
 func (l *load) stream(ctx context.Context, c *client.Client, enough uint64) {
@@ -207,8 +204,8 @@ func (l *load) stream(ctx context.Context, c *client.Client, enough uint64) {
 		l.t.Errorf("opening a stream: %v", err)
 		return
 	}
-	for ctx.Err() == nil && l.sending() < enough {
-		if err := s.Send(l.next()); err != nil {
+	for e := l.next(enough); e != nil; e = l.next(enough) {
+		if s.Send(e) != nil || ctx.Err() != nil {
 			break
 		}
 	}

@@ -69,7 +69,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, usage+cli.ExitHelp)
 		return cli.ExitOK
 	}
-	return cli.Report(stderr, "hallmarkd", "text", err)
+	code := cli.Report(stderr, "hallmarkd", "text", err)
+	if err != nil && ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
+		return cli.ExitInterrupted
+	}
+	return code
 }
 
 // parseFlags reads a command that takes no positional arguments.

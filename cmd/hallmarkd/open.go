@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -60,11 +59,11 @@ func openLog(ctx context.Context, dir folder, c *config, create bool) (_ *opened
 		return nil, err
 	}
 	if l.store, err = tlog.OpenGuardFolder(dir.guard(c)); err != nil {
-		return nil, logError("opening the sign guard", err)
+		return nil, logError("opening the log", err)
 	}
 	if create {
 		if err := tlog.CreateGuard(ctx, l.store, c.Origin); err != nil {
-			return nil, logError("making the sign guard", err)
+			return nil, logError("making the log", err)
 		}
 	}
 	if err := os.MkdirAll(dir.log(), 0o755); err != nil {
@@ -100,12 +99,16 @@ func (l *openedLog) settle(ctx context.Context) error {
 }
 
 // logError gives errors of the log their exit codes. That a log differs from
-// what was signed is an alarm; that it cannot be read is not.
+// what was signed is an alarm; that it cannot be read is not. An error that has
+// its code keeps it.
 func logError(attempted string, err error) error {
+	var named *cli.Error
 	var refused *tlog.GuardError
 	switch {
+	case errors.As(err, &named):
+		return err
 	case errors.Is(err, tlog.ErrLocked):
-		return cli.Fail(cli.ExitUnknown, "LOCKED", attempted, err)
+		return cli.Fail(cli.ExitUnknown, "LOCKED", attempted, err).WithHint("another hallmarkd works on this log or its sign guard: stop it first")
 	case errors.Is(err, tlog.ErrOtherOrigin):
 		return cli.Fail(cli.ExitMisbehaved, "OTHER_ORIGIN", attempted, err)
 	case errors.As(err, &refused):
@@ -147,17 +150,15 @@ type opened struct {
 	registry *registry.Registry
 }
 
-// open joins the parts of a data folder into a registry.
-func open(ctx context.Context, dir folder, c *config, logger *slog.Logger) (_ *opened, err error) {
-	o := &opened{}
+// open joins the parts of a data folder into a registry. It takes the folder's
+// lock over from its caller, and releases it when it fails.
+func open(ctx context.Context, dir folder, c *config, lock *tlog.Lock, logger *slog.Logger) (_ *opened, err error) {
+	o := &opened{lock: lock}
 	defer func() {
 		if err != nil {
 			o.close()
 		}
 	}()
-	if o.lock, err = dir.acquire(); err != nil {
-		return nil, err
-	}
 	trust, _, err := dir.trustPolicy()
 	if err != nil {
 		return nil, err
@@ -227,7 +228,7 @@ func (o *opened) close() error {
 		errs = append(errs, o.lock.Release())
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("closing: %w", err)
+		return logError("closing", err)
 	}
 	return nil
 }

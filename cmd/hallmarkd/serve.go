@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -117,12 +118,19 @@ func (s *server) start(ctx context.Context, configPath string) error {
 			return err
 		}
 	}
-	o, err := open(ctx, s.dir, c, s.logger)
+	lock, err := s.dir.acquire()
 	if err != nil {
 		return err
 	}
-	err = s.serve(ctx, o)
-	return errors.Join(err, o.close())
+	o, err := open(ctx, s.dir, c, lock, s.logger)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(s.serve(ctx, o), o.close()); err != nil {
+		return err
+	}
+	s.logger.Info("stopped")
+	return nil
 }
 
 // requireLoopback refuses to speak plaintext to a network.
@@ -143,11 +151,11 @@ func requireLoopback(addr string) error {
 func (s *server) serve(ctx context.Context, o *opened) error {
 	grpcListener, err := net.Listen("tcp", s.grpc)
 	if err != nil {
-		return cli.Fail(cli.ExitUnknown, "LISTEN_FAILED", "serving gRPC", err)
+		return cli.Fail(cli.ExitUnknown, "LISTEN_FAILED", "serving gRPC", err).WithHint("another address: --grpc HOST:PORT")
 	}
 	httpListener, err := net.Listen("tcp", s.http)
 	if err != nil {
-		return cli.Fail(cli.ExitUnknown, "LISTEN_FAILED", "serving HTTP", errors.Join(err, grpcListener.Close()))
+		return cli.Fail(cli.ExitUnknown, "LISTEN_FAILED", "serving HTTP", errors.Join(err, grpcListener.Close())).WithHint("another address: --http HOST:PORT")
 	}
 	grpcServer := rpc.New(o.registry, rpc.Options{Logger: s.logger})
 	httpServer := &http.Server{
@@ -167,18 +175,34 @@ func (s *server) serve(ctx context.Context, o *opened) error {
 	g.Go(func() error { keepHealth(ctx, o, grpcServer); return nil })
 	g.Go(func() error {
 		<-ctx.Done()
-		drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
-		defer cancel()
-		grpcServer.Drain(drain)
-		return httpServer.Shutdown(drain)
+		s.drain(grpcServer, httpServer)
+		return nil
 	})
 	fmt.Fprintf(s.stdout, "grpc %s\nhttp %s\n", grpcListener.Addr(), httpListener.Addr())
 	s.logger.Info("serving", "origin", s.config.Origin, "grpc", grpcListener.Addr().String(), "http", httpListener.Addr().String())
 	if err := g.Wait(); err != nil {
 		return cli.Fail(cli.ExitUnknown, "SERVE_FAILED", "serving", err)
 	}
-	s.logger.Info("stopped")
 	return nil
+}
+
+// drain ends both servers at once. Whoever is still there at its end, reading or
+// watching, is cut off: that is no failure of ours.
+func (s *server) drain(grpcServer *rpc.Server, httpServer *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	var both sync.WaitGroup
+	both.Go(func() {
+		if err := grpcServer.Drain(ctx); err != nil {
+			s.logger.Warn("serving gRPC", "error", err)
+		}
+	})
+	both.Go(func() {
+		if err := httpServer.Shutdown(ctx); err != nil {
+			s.logger.Warn("serving HTTP: cut off readers that were still reading", "error", errors.Join(err, httpServer.Close()))
+		}
+	})
+	both.Wait()
 }
 
 // keepHealth lets the health service tell the truth. It is told of changes
