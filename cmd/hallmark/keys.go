@@ -99,19 +99,24 @@ func keyExists(name string) error {
 		WithHint("a key that is overwritten is lost: choose another file")
 }
 
-// readKey reads a private key that nobody else can read.
+// readKey reads a private key that nobody else can read. That a public key was
+// given is said first: its mode is none of our business.
 func readKey(name string) (*entry.PrivateKey, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, cli.Fail(cli.ExitUsage, "KEY_UNREADABLE", "reading the key", err)
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, cli.Fail(cli.ExitUsage, "KEY_EXPOSED", "reading the key "+name, fmt.Errorf("others may read it: mode %04o, want 0600", mode)).
-			WithHint("chmod 600 %s", name)
-	}
 	text, err := readBounded(name, maxKeyFile)
 	if err != nil {
 		return nil, cli.Fail(cli.ExitUsage, "KEY_UNREADABLE", "reading the key", err)
+	}
+	if _, err := entry.ParsePublicKeyPEM(text); err == nil {
+		return nil, cli.Fail(cli.ExitUsage, "KEY_MALFORMED", "reading the key "+name, errors.New("it is a public key, want the private one")).
+			WithHint("the private key is %s, if keygen made both", strings.TrimSuffix(name, ".pub"))
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return nil, cli.Fail(cli.ExitUsage, "KEY_EXPOSED", "reading the key "+name, fmt.Errorf("others may read it: mode %04o, want 0600", mode)).
+			WithHint("chmod 600 %s", name)
 	}
 	key, err := entry.ParsePrivateKeyPEM(text)
 	if err != nil {
