@@ -135,11 +135,22 @@ func (l *openedLog) close() error {
 	}
 	if l.guard != nil {
 		l.guard.Close()
+		errs = append(errs, l.refusal())
 	}
 	if l.store != nil {
 		errs = append(errs, l.store.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// refusal returns why the guard signs no more, or nil. All that was promised may
+// be published all the same, so the engine's end does not tell.
+func (l *openedLog) refusal() error {
+	var refused *tlog.GuardError
+	if errors.As(l.guard.Err(), &refused) {
+		return refused
+	}
+	return nil
 }
 
 // opened is a registry with all that it stands on.

@@ -28,6 +28,11 @@ const (
 	// server is gone within 30 seconds of SIGTERM.
 	drainTimeout = 8 * time.Second
 
+	// httpDrainTimeout is the same for the read path, whose answers take
+	// milliseconds. It is short because a connection that a client opened in
+	// advance and never used counts as busy for 5 seconds.
+	httpDrainTimeout = time.Second
+
 	// healthInterval is how often health is brought up to date.
 	healthInterval = 500 * time.Millisecond
 
@@ -189,17 +194,19 @@ func (s *server) serve(ctx context.Context, o *opened) error {
 // drain ends both servers at once. Whoever is still there at its end, reading or
 // watching, is cut off: that is no failure of ours.
 func (s *server) drain(grpcServer *rpc.Server, httpServer *http.Server) {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
-	defer cancel()
 	var both sync.WaitGroup
 	both.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+		defer cancel()
 		if err := grpcServer.Drain(ctx); err != nil {
 			s.logger.Warn("serving gRPC", "error", err)
 		}
 	})
 	both.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), httpDrainTimeout)
+		defer cancel()
 		if err := httpServer.Shutdown(ctx); err != nil {
-			s.logger.Warn("serving HTTP: cut off readers that were still reading", "error", errors.Join(err, httpServer.Close()))
+			s.logger.Info("serving HTTP: cut off the connections still open", "error", errors.Join(err, httpServer.Close()))
 		}
 	})
 	both.Wait()
