@@ -1,0 +1,102 @@
+package main_test
+
+import (
+	"bytes"
+	"path/filepath"
+	"testing"
+)
+
+// TestRebuild loses what can be lost. However index and fold come back, by
+// command or by themselves, they say the same.
+func TestRebuild(t *testing.T) {
+	t.Parallel()
+	whole := found(t)
+	l := newLoad(t, whole)
+	s := serve(t, whole)
+	l.publish(s, 600)
+	size := l.checkTiles(s)
+	listing := l.checkEntries(s, size)
+	want := rebuilt{size, stateDigest(t, s, size)}
+	s.stop()
+
+	for _, c := range []struct {
+		story string
+		spoil func(dir string)
+	}{
+		{"nothing", func(string) {}},
+		{"the index", func(dir string) { remove(t, filepath.Join(dir, "index.db")) }},
+		{"the fold", func(dir string) { remove(t, filepath.Join(dir, "state.db")) }},
+		{"both", func(dir string) {
+			remove(t, filepath.Join(dir, "index.db"))
+			remove(t, filepath.Join(dir, "state.db"))
+		}},
+		{"a bit of the fold", func(dir string) { flip(t, filepath.Join(dir, "state.db"), 100) }},
+	} {
+		t.Run(c.story, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "data")
+			clone(t, whole, dir)
+			c.spoil(dir)
+			s := serve(t, dir)
+			if got := (rebuilt{size, stateDigest(t, s, size)}); got != want {
+				t.Errorf("served again: %v, want %v", got, want)
+			}
+			if got := l.checkEntries(s, size); string(got) != string(listing) {
+				t.Error("served again, the index lists other things")
+			}
+			s.stop()
+			c.spoil(dir)
+			if got := rebuild(t, dir); got != want {
+				t.Errorf("rebuilt: %v, want %v", got, want)
+			}
+			if got := rebuild(t, dir); got != want {
+				t.Errorf("rebuilt once more: %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+// TestRebuildRefusesADamagedLog: what is folded from it would be wrong and look
+// right. Index and fold stay as they are.
+func TestRebuildRefusesADamagedLog(t *testing.T) {
+	dir := found(t)
+	l := newLoad(t, dir)
+	s := serve(t, dir)
+	l.publish(s, 2*256+10)
+	s.stop()
+	flip(t, filepath.Join(dir, "log/tile/entries/000"), 50)
+	before := string(read(t, filepath.Join(dir, "index.db")))
+	r := refuse(t, 7, "a tile does not follow from the entries", "rebuild", "--data", dir)
+	checkEvidence(t, r.stderr)
+	if after := string(read(t, filepath.Join(dir, "index.db"))); after != before {
+		t.Error("it changed the index all the same")
+	}
+}
+
+// TestForeignIndexIsNotTouched puts a file there that is no index of this log.
+// It may be the right file in the wrong folder, so only rebuild removes it.
+func TestForeignIndexIsNotTouched(t *testing.T) {
+	other := filepath.Join(t.TempDir(), "other")
+	must(t, "init", "--data", other, "--origin", "log.example/other")
+	serve(t, other).stop()
+	for _, c := range []struct {
+		story   string
+		content []byte
+		err     string
+	}{
+		{"another log's", read(t, filepath.Join(other, "index.db")), `it is of "log.example/other", want "` + origin + `"`},
+		{"somebody's letters", []byte("Dear Sir or Madam,\n"), "no SQLite file"},
+	} {
+		t.Run(c.story, func(t *testing.T) {
+			dir := found(t)
+			path := filepath.Join(dir, "index.db")
+			write(t, path, c.content)
+			refuse(t, 1, c.err, serveArgs(dir)...)
+			r := refuse(t, 1, "hint: hallmarkd rebuild --data "+dir, serveArgs(dir)...)
+			if !bytes.Equal(read(t, path), c.content) {
+				t.Errorf("it changed the file all the same\n%s", r.stderr)
+			}
+			rebuild(t, dir)
+			serve(t, dir).stop()
+		})
+	}
+}
