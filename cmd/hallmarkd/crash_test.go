@@ -51,6 +51,7 @@ func (k kill) String() string {
 // receipt that it ever gave. The log, index and fold of one round are those of
 // the next.
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	rounds := fromEnv(t, "HALLMARK_CRASH_ROUNDS", crashRounds)
 	seed := fromEnv(t, "HALLMARK_CRASH_SEED", uint64(time.Now().UnixNano()))
 	t.Logf("repeat with HALLMARK_CRASH_SEED=%d HALLMARK_CRASH_ROUNDS=%d", seed, rounds)
@@ -61,6 +62,7 @@ func TestCrash(t *testing.T) {
 		k := kill{after: 1 + random.Uint64N(crashWithin), sent: random.IntN(2) == 0, drained: random.IntN(4) == 0}
 		l.crash(serve(t, dir), k)
 		lost := len(l.pending)
+		must(t, "fsck", "--data", dir) // as the kill left it
 		s := serve(t, dir)
 		l.resend(s)
 		l.check(s)

@@ -72,6 +72,7 @@ func (d *drill) log(name string, path ...string) string {
 }
 
 func TestRollbackDrill(t *testing.T) {
+	t.Parallel()
 	d := newDrill(t)
 	for _, c := range []struct {
 		story string
@@ -197,6 +198,7 @@ func checkEvidence(t *testing.T, stderr string) {
 // checkpoint's leaves, and with a checkpoint that is gone: both are mended by
 // publishing the same tree again.
 func TestCheckpointBehind(t *testing.T) {
+	t.Parallel()
 	d := newDrill(t)
 	newer := read(t, d.log("data", "checkpoint"))
 	for _, c := range []struct {
