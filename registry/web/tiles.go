@@ -28,13 +28,15 @@ const (
 )
 
 // Handler serves the read path of a registry's log.
-func Handler(r *registry.Registry) http.Handler {
-	tiles := r.Tiles()
+func Handler(r *registry.Registry) http.Handler { return TileHandler(r.Tiles(), r.Healthy) }
+
+// TileHandler serves the read path of any log, such as a mirror's.
+func TileHandler(tiles tlog.Reader, healthy func() error) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /checkpoint", func(w http.ResponseWriter, req *http.Request) { serveCheckpoint(w, req, tiles) })
 	mux.HandleFunc("GET /tile/{path...}", func(w http.ResponseWriter, req *http.Request) { serveTile(w, req, tiles) })
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := r.Healthy(); err != nil {
+		if err := healthy(); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		}
 	})
