@@ -26,6 +26,12 @@ const (
 	NameHeld    Code = 21 // ns/name is held by another key
 	NameBound   Code = 22 // ns/name@version is bound to another digest
 
+	// Namespaces.
+	NamespaceClaimed    Code = 23 // a claim of a namespace that is claimed
+	NamespaceSequence   Code = 24 // not the next sequence number
+	NamespacePrevious   Code = 25 // does not follow the statement in force
+	NamespaceRegistrars Code = 26 // too few of the registrars approve the claim
+
 	// The ledger.
 	NoLedger          Code = 40 // entry 0 of this log founded no ledger
 	GenesisNotFirst   Code = 41
@@ -79,6 +85,8 @@ var codeNames = map[Code]string{
 	BodyMalformed: "BODY_MALFORMED", Unsupported: "UNSUPPORTED",
 
 	NameSigners: "NAME_SIGNERS", NameHeld: "NAME_HELD", NameBound: "NAME_BOUND",
+	NamespaceClaimed: "NAMESPACE_CLAIMED", NamespaceSequence: "NAMESPACE_SEQUENCE", NamespacePrevious: "NAMESPACE_PREVIOUS",
+	NamespaceRegistrars: "NAMESPACE_REGISTRARS",
 
 	NoLedger: "NO_LEDGER", GenesisNotFirst: "GENESIS_NOT_FIRST", GenesisOrigin: "GENESIS_ORIGIN", GenesisRules: "GENESIS_RULES",
 	PolicyMalformed: "POLICY_MALFORMED", PolicyUnsupported: "POLICY_UNSUPPORTED", LedgerOther: "LEDGER_OTHER",

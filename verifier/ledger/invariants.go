@@ -18,11 +18,16 @@ import (
 //     issued, the others to what is pending.
 //  5. Nonces rise by one: all accounts' nonces sum to the nonces used up.
 //  6. Every entry has one outcome.
+//  7. A namespace has a threshold that its keys can meet, each key once, and was
+//     claimed in this log.
+//  8. An author has one remark about a target, said in this log, and every target
+//     knows how many spoke about it and who was first.
 //
 // That the same log gives the same Digest everywhere is for tests to show.
 func (s *State) CheckInvariants() error {
 	for i, check := range []func() error{
 		s.checkBalances, s.checkBudgets, s.checkAccounts, s.checkCredits, s.checkNonces, s.checkOutcomes,
+		s.checkNamespaces, s.checkStatuses,
 	} {
 		if err := check(); err != nil {
 			return fmt.Errorf("invariant %d at size %d: %w", i+1, s.size, err)
@@ -151,4 +156,56 @@ func (s *State) checkOutcomes() error {
 		t.add(NewAmount(n))
 	}
 	return t.want("outcomes", NewAmount(s.size))
+}
+
+func (s *State) checkNamespaces() error {
+	for digest, n := range s.names.namespaces.sorted() {
+		if n.claimed >= s.size || n.sequence >= s.size {
+			return fmt.Errorf("namespace %x was claimed at index %d, sequence %d", digest, n.claimed, n.sequence)
+		}
+		if len(n.keys) > maxKeys || n.threshold < 1 || n.threshold > len(n.keys) {
+			return fmt.Errorf("namespace %x has a threshold of %d with %d keys", digest, n.threshold, len(n.keys))
+		}
+		if err := ascending("key", n.keys, compareKeyIDs); err != nil {
+			return fmt.Errorf("namespace %x: %w", digest, err)
+		}
+	}
+	return nil
+}
+
+func (s *State) checkStatuses() error {
+	st := &s.statuses
+	counted := make([]uint32, st.targets.len())
+	for i, w := range st.remarks {
+		if w.state < stateDeprecated || w.state > stateRevoked || !w.by.IsZero() && w.state != stateSuperseded || w.first > w.index || w.index >= s.size {
+			return fmt.Errorf("remark %d: state %d by %s, first said at index %d, last at %d", i, w.state, w.by, w.first, w.index)
+		}
+		if err := s.checkAuthor(st.authors[w.author]); err != nil {
+			return err
+		}
+		if at, ok := st.spoken[w.spoken]; !ok || at != uint32(i) {
+			return fmt.Errorf("remark %d is another's, or found at %d", i, at)
+		}
+		t := &st.targets.at(w.target).value
+		if n := counted[w.target]; n < maxDisputes && t.first[n] != uint32(i) {
+			return fmt.Errorf("remark %d is not number %d of its target", i, n)
+		}
+		counted[w.target]++
+	}
+	for i, n := range counted {
+		if t := st.targets.at(uint32(i)).value; n == 0 || t.count != n {
+			return fmt.Errorf("target %d: %d authors, counted %d", i, t.count, n)
+		}
+	}
+	return nil
+}
+
+func (s *State) checkAuthor(a author) error {
+	switch {
+	case a[0] == authorKey:
+	case a[0] == authorNamespace && s.names.namespaces.find([32]byte(a[1:])) != nil:
+	default:
+		return fmt.Errorf("author %x is neither a key nor a claimed namespace", a)
+	}
+	return nil
 }

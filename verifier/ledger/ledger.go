@@ -18,8 +18,9 @@
 // entry may be logged many times. A transfer moves units. Nothing else makes
 // any.
 //
-// Beside the token the fold keeps names: which key holds ns/name, and to which
-// digest ns/name@version is bound for ever.
+// Beside the token the fold keeps names: who holds a namespace or, where nobody
+// claimed it, which key holds ns/name; to which digest ns/name@version is bound
+// for ever; and who revoked, superseded or deprecated what.
 //
 // The fold is a function of the log prefix alone. It reads no clock, no file,
 // no map order and no floating-point number, never panics, allocates nothing by
@@ -92,6 +93,7 @@ type State struct {
 	accounts map[AccountID]account
 	credits  map[creditKey]credit
 	names    names
+	statuses statuses
 }
 
 // classTotals are of this epoch, by position in the policy.
@@ -122,7 +124,7 @@ func New(origin string, roots Roots) *State {
 		roots: roots, origin: origin,
 		contributors: map[AccountID]Amount{}, subjects: map[[32]byte]Amount{},
 		accounts: map[AccountID]account{}, credits: map[creditKey]credit{},
-		names: newNames(),
+		names: newNames(), statuses: newStatuses(),
 	}
 }
 

@@ -52,10 +52,10 @@ func (w *stateWriter) flush(least int) {
 	}
 }
 
-// A section is a sorted list of records of one width: a map, with one encoding.
+// A section is a sorted list of records: a map, with one encoding.
 type section[K comparable, V any] struct {
 	name    string
-	width   int // of a record
+	width   int // of a record, in bytes; the least that it can have
 	compare func(a, b K) int
 	put     func(w *writer, k K, v V)
 	get     func(r *reader) (K, V)
@@ -139,6 +139,19 @@ var (
 		put: func(w *writer, k, v [32]byte) { w.hash(k); w.hash(v) },
 		get: func(r *reader) ([32]byte, [32]byte) { return r.hash(), r.hash() },
 	}
+	namespaceSection = section[[32]byte, namespace]{
+		name: "namespaces", width: 32 + 8 + 8 + 32 + 1 + 1 + 32, compare: compareHashes,
+		put: putNamespace, get: getNamespace,
+	}
+	remarkSection = section[remarkKey, remark]{
+		name: "remarks", width: 32 + 33 + 8 + 8 + 1 + 32, compare: remarkKey.compare,
+		put: putRemark, get: getRemark,
+	}
+	spentSection = section[[32]byte, struct{}]{
+		name: "spent", width: 32, compare: compareHashes,
+		put: func(w *writer, k [32]byte, _ struct{}) { w.hash(k) },
+		get: func(r *reader) ([32]byte, struct{}) { return r.hash(), struct{}{} },
+	}
 )
 
 func putCredit(w *writer, k creditKey, c credit) {
@@ -157,6 +170,55 @@ func getCredit(r *reader) (k creditKey, c credit) {
 	return k, c
 }
 
+func putNamespace(w *writer, k [32]byte, n namespace) {
+	w.hash(k)
+	w.u64(n.claimed)
+	w.u64(n.sequence)
+	w.hash(n.statement)
+	w.u8(uint8(n.threshold))
+	w.u8(uint8(len(n.keys)))
+	for _, id := range n.keys {
+		w.hash(id)
+	}
+}
+
+func getNamespace(r *reader) (k [32]byte, n namespace) {
+	k, n.claimed, n.sequence, n.statement, n.threshold = r.hash(), r.u64(), r.u64(), r.hash(), int(r.u8())
+	for range r.u8() {
+		if r.err != nil {
+			break
+		}
+		n.keys = append(n.keys, r.hash())
+	}
+	return k, n
+}
+
+// A remarkKey says whose remark about what it is.
+type remarkKey struct {
+	about [32]byte // targetHash
+	by    author
+}
+
+func (k remarkKey) compare(o remarkKey) int {
+	return cmp.Or(compareHashes(k.about, o.about), k.by.compare(o.by))
+}
+
+func putRemark(w *writer, k remarkKey, v remark) {
+	w.hash(k.about)
+	w.raw(k.by[:])
+	w.u64(v.first)
+	w.u64(v.index)
+	w.u8(v.state)
+	w.hash(v.by)
+}
+
+func getRemark(r *reader) (k remarkKey, v remark) {
+	k.about = r.hash()
+	copy(k.by[:], r.take(len(k.by)))
+	v.first, v.index, v.state, v.by = r.u64(), r.u64(), r.u8(), r.hash()
+	return k, v
+}
+
 func (s *State) write(w *stateWriter) {
 	w.raw([]byte(stateMagic))
 	w.u16(RulesVersion)
@@ -170,6 +232,7 @@ func (s *State) write(w *stateWriter) {
 	accountSection.writeMap(w, s.accounts)
 	creditSection.writeMap(w, s.credits)
 	s.names.write(w)
+	s.statuses.write(w)
 	w.flush(0)
 }
 
@@ -215,6 +278,22 @@ func (n *names) write(w *stateWriter) {
 		}
 	})
 	bindingSection.write(w, n.bindings.len(), n.bindings.sorted())
+	namespaceSection.write(w, n.namespaces.len(), n.namespaces.sorted())
+}
+
+// write writes remarks by their keys. In which order authors came to a target
+// follows from where they first spoke.
+func (s *statuses) write(w *stateWriter) {
+	keyOf := func(w remark) remarkKey { return remarkKey{s.targets.at(w.target).key, s.authors[w.author]} }
+	all := slices.SortedFunc(slices.Values(s.remarks), func(a, b remark) int { return keyOf(a).compare(keyOf(b)) })
+	remarkSection.write(w, len(all), func(yield func(remarkKey, remark) bool) {
+		for _, v := range all {
+			if !yield(keyOf(v), v) {
+				return
+			}
+		}
+	})
+	spentSection.write(w, s.spent.len(), s.spent.sorted())
 }
 
 // UnmarshalBinary replaces a state made by New with the one serialised, which
@@ -259,6 +338,7 @@ func (s *State) read(r *reader) {
 	s.accounts = accountSection.readMap(r)
 	s.credits = creditSection.readMap(r)
 	s.names.read(r)
+	s.statuses.read(r)
 }
 
 func (s *State) readLedger(r *reader) {
@@ -296,4 +376,22 @@ func (s *State) readLedger(r *reader) {
 func (n *names) read(r *reader) {
 	holderSection.read(r, n.hold)
 	bindingSection.read(r, n.bindings.put)
+	namespaceSection.read(r, n.namespaces.put)
+}
+
+func (s *statuses) read(r *reader) {
+	type record struct {
+		remarkKey
+		remark
+	}
+	var all []record
+	remarkSection.read(r, func(k remarkKey, w remark) { all = append(all, record{k, w}) })
+	slices.SortFunc(all, func(a, b record) int {
+		return cmp.Or(cmp.Compare(a.first, b.first), a.remarkKey.by.compare(b.remarkKey.by), compareHashes(a.about, b.about))
+	})
+	for _, rec := range all {
+		rec.remark.spoken = spoken{s.target(rec.about), s.number(rec.remarkKey.by)}
+		s.add(rec.remark)
+	}
+	spentSection.read(r, s.spent.put)
 }

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"github.com/hallmark-registry/hallmark/verifier/entry"
 	"github.com/hallmark-registry/hallmark/verifier/ledger"
+	"github.com/hallmark-registry/hallmark/verifier/statement"
 )
 
 // A reference is the ledger told as simply as possible: big numbers, text keys, no
@@ -19,6 +21,26 @@ type reference struct {
 	spent            map[string]*big.Int // of a class's budget
 	credits          map[string]*modelCredit
 	holders, bound   map[string]string
+	claims           map[string]*modelClaim // by namespace
+	said             []modelStatus
+}
+
+type modelClaim struct {
+	keys      []string
+	threshold int
+	sequence  uint64
+	statement [32]byte
+}
+
+// A modelStatus is a status as it was logged; what takes effect is worked out
+// from all of them, each time anew.
+type modelStatus struct {
+	id      [32]byte
+	about   statement.Subject
+	state   statement.State
+	by      []string // keys and, for a quorum, the namespace
+	index   uint64
+	succeed statement.Digest
 }
 
 type modelCredit struct {
@@ -29,7 +51,10 @@ type modelCredit struct {
 }
 
 func newModel() *reference {
-	return &reference{map[string]*big.Int{}, map[string]*big.Int{}, map[string]*big.Int{}, map[string]*modelCredit{}, map[string]string{}, map[string]string{}}
+	return &reference{
+		balances: map[string]*big.Int{}, nonces: map[string]*big.Int{}, spent: map[string]*big.Int{}, credits: map[string]*modelCredit{},
+		holders: map[string]string{}, bound: map[string]string{}, claims: map[string]*modelClaim{},
+	}
 }
 
 func at(m map[string]*big.Int, key string) *big.Int {
@@ -161,16 +186,154 @@ func (m *reference) transfer(index uint64, x *ledger.Transfer, by []string) ledg
 
 func (m *reference) publish(e *entry.Entry, name, version, digest string) ledger.Code {
 	by := signers(e)
-	switch {
-	case len(by) != 1:
-		return ledger.NameSigners
-	case m.holders[name] != "" && m.holders[name] != by[0]:
-		return ledger.NameHeld
-	case m.bound[name+version] != "" && m.bound[name+version] != digest:
+	namespace, _, _ := strings.Cut(name, "/")
+	if c := m.claims[namespace]; c != nil {
+		if code := quorumOf(by, c.keys, c.threshold); code != ledger.Accepted {
+			return code
+		}
+	} else {
+		switch {
+		case len(by) != 1:
+			return ledger.NameSigners
+		case m.holders[name] != "" && m.holders[name] != by[0]:
+			return ledger.NameHeld
+		}
+		m.holders[name] = by[0]
+	}
+	if m.bound[name+version] != "" && m.bound[name+version] != digest {
 		return ledger.NameBound
 	}
-	m.holders[name], m.bound[name+version] = by[0], digest
+	m.bound[name+version] = digest
 	return ledger.Accepted
+}
+
+// quorumOf holds signers to pairs of a list and how many of it must sign.
+func quorumOf(by []string, lists ...any) ledger.Code {
+	var all []string
+	for i := 0; i < len(lists); i += 2 {
+		all = append(all, lists[i].([]string)...)
+	}
+	for _, k := range by {
+		if !slices.Contains(all, k) {
+			return ledger.SignerUnlisted
+		}
+	}
+	for i := 0; i < len(lists); i += 2 {
+		if count(by, lists[i].([]string)) < lists[i+1].(int) {
+			return ledger.QuorumUnmet
+		}
+	}
+	return ledger.Accepted
+}
+
+func count(by, of []string) (n int) {
+	for _, k := range by {
+		if slices.Contains(of, k) {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *reference) namespace(e *entry.Entry, name string, n *statement.Namespace) ledger.Code {
+	next := &modelClaim{threshold: int(n.Threshold), sequence: n.Sequence, statement: e.StatementID()}
+	for _, k := range n.Keys {
+		next.keys = append(next.keys, fmt.Sprintf("%x", k.Bytes))
+	}
+	old, code := m.claims[name], ledger.Accepted
+	switch {
+	case old == nil && n.Sequence != 0:
+		code = ledger.NamespaceSequence
+	case old == nil:
+		code = quorumOf(signers(e), next.keys, next.threshold)
+	case n.Sequence == 0:
+		code = ledger.NamespaceClaimed
+	case n.Sequence != old.sequence+1:
+		code = ledger.NamespaceSequence
+	case n.Previous != old.statement:
+		code = ledger.NamespacePrevious
+	default:
+		code = quorumOf(signers(e), old.keys, old.threshold, next.keys, next.threshold)
+	}
+	if code != ledger.Accepted {
+		return code
+	}
+	if old == nil { // whatever was bound in it is bound no more
+		for k := range m.bound {
+			if strings.HasPrefix(k, name+"/") {
+				delete(m.bound, k)
+			}
+		}
+	}
+	m.claims[name] = next
+	return code
+}
+
+func (m *reference) status(index uint64, e *entry.Entry, st *statement.Statement) ledger.Code {
+	said := modelStatus{id: e.StatementID(), about: st.Subjects[0], state: st.Status.State, by: signers(e), index: index, succeed: st.Status.By}
+	namespace, _, _ := strings.Cut(st.Subjects[0].Name, "/")
+	if c := m.claims[namespace]; c != nil && count(said.by, c.keys) >= c.threshold {
+		said.by = append(said.by, namespace)
+	}
+	m.said = append(m.said, said)
+	return ledger.Accepted
+}
+
+// effect returns what stands of all that one author said about a target.
+func (m *reference) effect(author, alg string, digest statement.Digest) (out ledger.Effect) {
+	counted := map[[32]byte]bool{}
+	grave := func(s statement.State) int {
+		return map[statement.State]int{statement.StateConsentWithdrawn: 1, statement.StateRevoked: 2}[s]
+	}
+	for _, s := range m.said {
+		if s.about.Alg != alg || s.about.Digest != digest || !slices.Contains(s.by, author) || counted[s.id] {
+			continue
+		}
+		if now, before := grave(s.state), grave(out.State); now > before || now == 0 && before == 0 {
+			out = ledger.Effect{State: s.state, By: s.succeed, Index: s.index}
+			counted[s.id] = true
+		}
+	}
+	return out
+}
+
+// compareStanding asks about the first digest of acme/a, as if published by
+// each of the people, and by all of them.
+func (m *reference) compareStanding(t *rapid.T, l *testLog) {
+	subject := model(t, "acme/a@1", 1).Subjects[0]
+	for _, by := range [][]*entry.PrivateKey{{ada}, {bob}, {mallory}, people} {
+		of := ledger.Said{Index: l.size(), Kind: statement.KindModel, Name: subject.Name, Digest: subject.Digest}
+		authors := ids(by...)
+		for _, k := range by {
+			of.Signers = append(of.Signers, k.Public().ID())
+		}
+		if m.claims["acme"] != nil {
+			authors = append(authors, "acme")
+		}
+		want := map[ledger.Effect]bool{}
+		for _, a := range authors {
+			if e := m.effect(a, subject.Alg, subject.Digest); e.State != "" {
+				want[e] = true
+			}
+		}
+		got := l.state.Standing(of)
+		for _, e := range got.Effects {
+			if !want[e] {
+				t.Fatalf("signed by %v it is %+v, the model has %v", authors, e, want)
+			}
+		}
+		others := map[string]bool{}
+		for _, s := range m.said {
+			for _, a := range s.by {
+				if s.about.Digest == subject.Digest && s.about.Alg == subject.Alg && !slices.Contains(authors, a) {
+					others[a] = true
+				}
+			}
+		}
+		if len(got.Effects) != len(want) || got.Disputed != len(others) {
+			t.Fatalf("signed by %v: %+v, the model has %v and %d others", authors, got, want, len(others))
+		}
+	}
 }
 
 // compare wants the same balances, nonces and credits on both sides.
@@ -276,8 +439,35 @@ func (p *player) publish(t *rapid.T) {
 	name := rapid.SampledFrom([]string{"acme/a", "acme/b"}).Draw(t, "name")
 	version := rapid.SampledFrom([]string{"@1", "@2"}).Draw(t, "version")
 	variant := rapid.ByteRange(1, 2).Draw(t, "digest")
-	e := p.l.says(model(p.l.t, name+version, variant), someKeys(t, somebody(t, "publisher"))...)
+	publishers := rapid.SampledFrom([][]*entry.PrivateKey{{ada}, {bob}, {carol}, {ada, bob}, {bob, carol}}).Draw(t, "publishers")
+	e := p.l.says(model(p.l.t, name+version, variant), someKeys(t, publishers...)...)
 	p.log(e, func(uint64) ledger.Code { return p.m.publish(e, name, version, fmt.Sprint(variant)) })
+}
+
+func (p *player) namespace(t *rapid.T) {
+	now, ok := p.l.state.Namespace("acme")
+	usual := []*entry.PrivateKey{ada, bob}
+	st := claim("acme", rapid.Uint64Range(1, 2).Draw(t, "threshold"), rapid.SampledFrom([][]*entry.PrivateKey{{ada, bob}, {bob, carol}, {ada, carol, mallory}}).Draw(t, "keys")...)
+	if n := st.Namespace; ok {
+		n.Sequence, n.Previous = now.Sequence+1, now.Statement
+		if rapid.IntRange(0, 3).Draw(t, "fault") == 0 {
+			n.Sequence += uint64(rapid.IntRange(0, 1).Draw(t, "sequence"))
+			n.Previous[0] ^= 1
+		}
+		usual = people[:3]
+	}
+	e := p.l.says(st, someKeys(t, append(slices.Clone(usual), mallory)[:rapid.IntRange(1, len(usual)+1).Draw(t, "signing")]...)...)
+	p.log(e, func(uint64) ledger.Code { return p.m.namespace(e, "acme", st.Namespace) })
+}
+
+func (p *player) status(t *rapid.T) {
+	target := model(p.l.t, "acme/a@1", rapid.ByteRange(1, 2).Draw(t, "digest")).Subjects[0]
+	target.Name = rapid.SampledFrom([]string{"", "acme/a@1", "other/a@1"}).Draw(t, "name")
+	st := about(target, rapid.SampledFrom([]statement.State{
+		statement.StateDeprecated, statement.StateDeprecated, statement.StateSuperseded, statement.StateConsentWithdrawn, statement.StateRevoked,
+	}).Draw(t, "state"), rapid.SampledFrom([]string{"a", "b"}).Draw(t, "reason"))
+	e := p.l.says(st, someKeys(t, rapid.SampledFrom([][]*entry.PrivateKey{{ada}, {bob}, {mallory}, {ada, bob}, {bob, carol, mallory}}).Draw(t, "by")...)...)
+	p.log(e, func(index uint64) ledger.Code { return p.m.status(index, e, st) })
 }
 
 // repeat logs an entry that stands in the log once more, as any stranger may.
@@ -296,7 +486,8 @@ func TestAgainstModel(t *testing.T) {
 		resumed := newLog(rt)
 		rt.Repeat(map[string]func(*rapid.T){
 			"credit": p.credit, "mint": p.mint, "transfer": p.transfer, "transfer more": p.transfer, "publish": p.publish, "repeat": p.repeat,
-			"": func(rt *rapid.T) { p.m.compare(rt, p.l.state) },
+			"namespace": p.namespace, "status": p.status, "status again": p.status,
+			"": func(rt *rapid.T) { p.m.compare(rt, p.l.state); p.m.compareStanding(rt, p.l) },
 		})
 		for i, raw := range p.l.leaves {
 			resumed.grow(raw)

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hallmark-registry/hallmark/verifier/entry"
 	"github.com/hallmark-registry/hallmark/verifier/statement"
@@ -126,14 +127,38 @@ func (s *State) CreditsOf(beneficiary AccountID) []CreditState {
 }
 
 // Binding returns the digest to which ns/name@version is bound, as a model or
-// as a dataset.
+// as a dataset. In a claimed namespace that is what was bound since the claim.
 func (s *State) Binding(kind statement.Kind, name statement.Name) (statement.Digest, bool) {
-	d, ok := s.names.bindings.get(bindingHash(kind, name.String()))
+	d, ok := s.names.bindings.get(bindingHash(kind, name.String(), s.names.namespace(name.Namespace) != nil))
 	return d, ok
 }
 
-// Holder returns the key that holds ns/name.
-func (s *State) Holder(base string) (entry.KeyID, bool) { return s.names.holder(nameHash(base)) }
+// Holder returns the key that holds ns/name, a name in an unclaimed namespace.
+// In a claimed one no key holds names: see Namespace.
+func (s *State) Holder(base string) (entry.KeyID, bool) {
+	if ns, _, _ := strings.Cut(base, "/"); s.names.namespace(ns) != nil {
+		return entry.KeyID{}, false
+	}
+	return s.names.holder(nameHash(base))
+}
+
+// A NamespaceState is who holds a claimed namespace.
+type NamespaceState struct {
+	Claimed   uint64        // index of the claim: what was bound below is bound no more
+	Sequence  uint64        // of the statement in force; the next rotation has one more
+	Statement [32]byte      // id of the statement in force, the next rotation's previous
+	Threshold int           // how many of Keys must sign
+	Keys      []entry.KeyID // ascending
+}
+
+// Namespace returns who holds a namespace, and false if nobody has claimed it.
+func (s *State) Namespace(name string) (NamespaceState, bool) {
+	n := s.names.namespace(name)
+	if n == nil {
+		return NamespaceState{}, false
+	}
+	return NamespaceState{Claimed: n.claimed, Sequence: n.sequence, Statement: n.statement, Threshold: n.threshold, Keys: slices.Clone(n.keys)}, true
+}
 
 func compareAccounts(a, b AccountID) int { return bytes.Compare(a[:], b[:]) }
 func compareHashes(a, b [32]byte) int    { return bytes.Compare(a[:], b[:]) }

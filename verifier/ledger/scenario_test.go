@@ -6,7 +6,6 @@ import (
 
 	"github.com/hallmark-registry/hallmark/verifier/entry"
 	"github.com/hallmark-registry/hallmark/verifier/ledger"
-	"github.com/hallmark-registry/hallmark/verifier/statement"
 )
 
 // The scenarios are the rejection table as stories. Each is also a vector: a
@@ -61,6 +60,10 @@ var scenarios = []struct {
 		withoutLedger(l)
 	}},
 	{"names", namesAreHeld},
+	{"namespaces", namespaces},
+	{"registrars", registrars},
+	{"statuses", statuses},
+	{"namespace-statuses", namespaceStatuses},
 	{"credits", credits},
 	{"limits", limits},
 	{"cap", capHolds},
@@ -161,10 +164,8 @@ func namesAreHeld(l *testLog) {
 	l.add("and bound as fast", ledger.NameBound, l.says(dataset(l.t, "acme/tiny@1.0.0", 8), ada))
 	l.add("and the name is the holder's for datasets too", ledger.NameHeld, l.says(dataset(l.t, "acme/tiny@3", 9), bob))
 	l.add("a P-256 key holds names as well", ledger.Accepted, l.says(model(l.t, "acme/other@1", 1), pat))
-	evaluation := statement.NewEvaluation(
-		statement.Subject{Name: "acme/tiny@1.0.0", Alg: statement.AlgModel, Digest: model(l.t, "acme/tiny@1.0.0", 1).Subjects[0].Digest},
-		&statement.Evaluation{Benchmark: "digits", Metrics: []statement.Metric{{Name: "accuracy", Value: "0.97"}}})
-	l.add("anybody may evaluate", ledger.Accepted, l.says(evaluation, bob, carol))
+	score := evaluation(l.t, "acme/tiny@1.0.0", model(l.t, "acme/tiny@1.0.0", 1).Subjects[0].Digest, "0.97")
+	l.add("anybody may evaluate", ledger.Accepted, l.says(score, bob, carol))
 	l.add("a foreign statement", ledger.Accepted, l.foreign())
 }
 
@@ -318,8 +319,4 @@ func unsupported(l *testLog) {
 		}
 		l.add(kind.String()+", whose fields are not settled", ledger.Unsupported, e)
 	}
-	target := statement.Subject{Name: "acme/tiny@1.0.0", Alg: statement.AlgModel, Digest: statement.Digest{1}}
-	l.add("status", ledger.Unsupported, l.says(statement.NewStatus(target, &statement.Status{State: statement.StateRevoked, Reason: "test"}), ada))
-	ns := &statement.Namespace{Keys: []entry.PublicKey{ada.Public()}, Threshold: 1}
-	l.add("namespace", ledger.Unsupported, l.says(statement.NewNamespace("acme", ns), ada))
 }

@@ -24,13 +24,18 @@ func busyLog(t tester) *testLog {
 	l.add("a refused transfer", ledger.InsufficientBalance, l.sign(l.transfer(carol, bob, 50), carol))
 	l.add("a model", ledger.Accepted, l.says(model(t, "acme/tiny@1", 1), ada))
 	l.add("a dataset", ledger.Accepted, l.says(dataset(t, "acme/rows@1", 1), pat))
+	l.add("a claim", ledger.Accepted, l.says(claim("claimed", 2, ada, bob, pat), ada, bob))
+	l.add("a name under it", ledger.Accepted, l.says(model(t, "claimed/tiny@1", 1), ada, pat))
+	tiny := model(t, "claimed/tiny@1", 1).Subjects[0]
+	l.add("a status of the namespace", ledger.Accepted, l.says(about(tiny, statement.StateDeprecated, "old"), bob, pat))
+	l.add("a revocation", ledger.Accepted, l.says(about(tiny, statement.StateRevoked, "wrong"), ada))
 	return l
 }
 
 func TestQueries(t *testing.T) {
 	l := busyLog(t)
 	s := l.state
-	if s.Genesis() == nil || s.Policy() == nil || s.Size() != 8 || s.Epoch() != 0 || s.Rejected() != 1 || s.Count(ledger.InsufficientBalance) != 1 || s.Count(ledger.Undecided) != 0 {
+	if s.Genesis() == nil || s.Policy() == nil || s.Size() != 12 || s.Epoch() != 0 || s.Rejected() != 1 || s.Count(ledger.InsufficientBalance) != 1 || s.Count(ledger.Undecided) != 0 {
 		t.Errorf("size %d, epoch %d, %d rejected", s.Size(), s.Epoch(), s.Rejected())
 	}
 	if id, err := s.Genesis().ID(); err != nil || id != s.LedgerID() {

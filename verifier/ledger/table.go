@@ -37,12 +37,18 @@ func (t *table[V]) len() int { return len(t.index) + len(t.alike) }
 
 func prefixOf(key [32]byte) uint32 { return binary.BigEndian.Uint32(key[:]) }
 
-// find returns the record of a key, or nil.
-func (t *table[V]) find(key [32]byte) *record[V] {
+// position returns where the record of a key lies. It never moves.
+func (t *table[V]) position(key [32]byte) (uint32, bool) {
 	i, ok := t.index[prefixOf(key)]
 	if ok && t.at(i).key != key {
 		i, ok = t.alike[key]
 	}
+	return i, ok
+}
+
+// find returns the record of a key, or nil.
+func (t *table[V]) find(key [32]byte) *record[V] {
+	i, ok := t.position(key)
 	if !ok {
 		return nil
 	}

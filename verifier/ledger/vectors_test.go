@@ -26,6 +26,9 @@ type vector struct {
 	Digest   string        `json:"digest"`
 	State    string        `json:"state"`
 	Supply   ledger.Supply `json:"supply"`
+	// Where there are any.
+	Namespaces []vectorNamespace `json:"namespaces,omitempty"`
+	Standings  []vectorStanding  `json:"standings,omitempty"`
 }
 
 type vectorEntry struct {
@@ -36,7 +39,7 @@ type vectorEntry struct {
 }
 
 func (l *testLog) vector() vector {
-	v := vector{Story: l.name, Origin: origin, Supply: l.state.Supply()}
+	v := vector{Story: l.name, Origin: origin, Supply: l.state.Supply(), Namespaces: l.namespaces(), Standings: l.standings()}
 	for _, s := range l.steps {
 		v.Entries = append(v.Entries, vectorEntry{s.story, hex.EncodeToString(s.raw), s.got.Kind, s.got.Code.String()})
 	}
@@ -136,6 +139,13 @@ func TestVectorsReplay(t *testing.T) {
 					t.Errorf("entry %d, %s: %s %s, want %s %s", i, e.Story, got.Kind, got.Code, e.Kind, e.Code)
 				}
 				l.state = resume(t, l)
+				l.steps = append(l.steps, step{e.Story, raw, got})
+			}
+			if diff := cmp.Diff(v.Standings, l.standings()); diff != "" {
+				t.Errorf("standings differ (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(v.Namespaces, l.namespaces()); diff != "" {
+				t.Errorf("namespaces differ (-want +got):\n%s", diff)
 			}
 			if got := l.state.Digest(); hex.EncodeToString(got[:]) != v.Digest {
 				t.Errorf("digest %x, want %s", got, v.Digest)
