@@ -57,11 +57,17 @@ func (v *verification) modelFiles(s *Subject) {
 
 func (v *verification) datasetFiles(s *Subject) {
 	r, d := v.report, v.stmt.Dataset
+	if d.Salted {
+		r.add(Check{Name: "files", Result: Failed, Class: ClassUnknown, Reason: "DATASET_SALTED",
+			Message: "the dataset is salted: only who holds its seed can compute its digest",
+			Hint:    "its owner can, with hallmark dataset check; a single record is shown by an opening"})
+		return
+	}
 	split := dataset.WholeFiles
 	if d.Form == statement.FormLines {
 		split = dataset.Lines
 	}
-	got, err := dataset.Digest(v.ctx, s.FS, dataset.Options{Tree: s.tree(nil), Split: split, Salted: d.Salted, Progress: s.Progress})
+	got, err := dataset.Digest(v.ctx, s.FS, dataset.Options{Tree: s.tree(nil), Split: split, Workers: s.Workers, Progress: s.Progress})
 	if err != nil {
 		v.unreadable(err)
 		return

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -41,7 +42,7 @@ that is there, and exits 0.`,
 				return err
 			}
 			if p.salted {
-				return cli.Fail(cli.ExitUsage, "UNSUPPORTED", "publishing "+name.String(), dataset.ErrSalted)
+				return cli.Fail(cli.ExitUsage, "UNSUPPORTED", "publishing "+name.String(), errors.New("salted data sets are not yet supported"))
 			}
 			c, err := s.open(cmd.Context())
 			if err != nil {

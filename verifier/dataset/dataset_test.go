@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -91,7 +92,6 @@ func TestDigestRefuses(t *testing.T) {
 		o     dataset.Options
 		want  error
 	}{
-		{"salted", one, dataset.Options{Salted: true}, dataset.ErrSalted},
 		{"a file that grew", grownFS{one}, dataset.Options{}, dataset.ErrChanged},
 	} {
 		if _, err := dataset.Digest(t.Context(), c.fsys, c.o); !errors.Is(err, c.want) {
@@ -144,7 +144,7 @@ func FuzzLines(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		files := map[string]string{"a/b": string(a), "a.b": string(b)}
 		for _, split := range []dataset.Split{dataset.Lines, dataset.WholeFiles} {
-			want := referenceDigest(files, split)
+			want := referenceDigest(files, split, nil)
 			for _, fsys := range []fs.FS{folder(files), slowFS{folder(files)}} {
 				got := digest(t, fsys, split)
 				if !bytes.Equal(got.Digest[:], want) {
@@ -175,21 +175,50 @@ func (s slowFS) Open(name string) (fs.File, error) {
 
 func (s slowFile) Read(b []byte) (int, error) { return iotest.OneByteReader(s.File).Read(b) }
 
-// TestLongRecords has what fuzzing does not reach: records over several reads, and many records.
+// TestLongRecords has what fuzzing does not reach: records over several reads, many records, and several workers.
 func TestLongRecords(t *testing.T) {
-	long := strings.Repeat("0123456789abcde\n", 1<<17) // 2 MiB, with lines over the ends of buffers
-	one := strings.ReplaceAll(long, "\n", "_")
-	files := map[string]string{"many": "x" + long, "one": one + "\n" + one}
+	many := "x" + strings.Repeat(strings.Repeat("0123456789", 10)+"\n", 1<<15+1) // 3 MiB, with lines over the ends of blocks
+	one := strings.Repeat("0123456789abcde_", 1<<17)
+	var mixed strings.Builder
+	for i := range 1500 {
+		mixed.WriteString(strings.Repeat("y", i*i%7001) + "\n") // on both sides of what is hashed in one step
+	}
+	files := map[string]string{"many": many, "mixed": mixed.String(), "none": "", "one": one + "\n" + one}
 	for _, split := range []dataset.Split{dataset.Lines, dataset.WholeFiles} {
-		if got, want := digest(t, folder(files), split), referenceDigest(files, split); !bytes.Equal(got.Digest[:], want) {
-			t.Errorf("by %v: got %x, want %x", split, got.Digest, want)
+		for _, salts := range []*dataset.SaltTree{nil, dataset.NewSaltTree(testSeed)} {
+			want := referenceDigest(files, split, salts)
+			for _, workers := range []int{1, 2, 5} {
+				o := dataset.Options{Split: split, Salts: salts, Workers: workers}
+				got, err := dataset.Digest(t.Context(), folder(files), o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(got.Digest[:], want) {
+					t.Errorf("by %v, salted %t, %d workers: got %x, want %x", split, got.Salted, workers, got.Digest, want)
+				}
+			}
 		}
 	}
 }
 
+// testSeed is a seed that nobody must use.
+var testSeed = sha256.Sum256([]byte("a seed for tests"))
+
+// referenceSalt goes down the tree of the seed bit by bit, as the format describes it.
+func referenceSalt(seed [32]byte, record int) string {
+	for i := 47; i >= 0; i-- {
+		seed = referenceChild(seed, byte(record>>i&1))
+	}
+	return string(seed[:])
+}
+
+func referenceChild(x [32]byte, b byte) [32]byte {
+	return sha256.Sum256([]byte("hallmark/ggm/v1\n" + string([]byte{b}) + string(x[:])))
+}
+
 // referenceDigest computes the digest a second time, from the format's definition: whole files in memory, and the
-// recursion of RFC 6962 as it stands there.
-func referenceDigest(files map[string]string, split dataset.Split) []byte {
+// recursion of RFC 6962 as it stands there. Salts, if there are any, must be those of testSeed.
+func referenceDigest(files map[string]string, split dataset.Split, salts *dataset.SaltTree) []byte {
 	var paths []string
 	size, records := 0, 0
 	for p := range files {
@@ -207,15 +236,23 @@ func referenceDigest(files map[string]string, split dataset.Split) []byte {
 			}
 		}
 		var leaves []string
-		for _, l := range lines {
-			leaves = append(leaves, "hallmark/record/v1\n"+strings.Repeat("\x00", 32)+l)
+		for i, l := range lines {
+			salt := strings.Repeat("\x00", 32)
+			if salts != nil {
+				salt = referenceSalt(testSeed, records+i)
+			}
+			leaves = append(leaves, "hallmark/record/v1\n"+salt+l)
 		}
 		size, records = size+len(content), records+len(leaves)
 		leaf := "hallmark/dataset-file/v1\n" + string(binary.BigEndian.AppendUint16(nil, uint16(len(p)))) + p +
 			string([]byte{byte(split)}) + u64(len(content)) + u64(len(leaves)) + mth(leaves)
 		fileLeaves = append(fileLeaves, leaf)
 	}
-	sum := sha256.Sum256([]byte("hallmark/dataset/v1\n\x00" + u64(len(files)) + u64(records) + u64(size) + mth(fileLeaves)))
+	salted := "\x00"
+	if salts != nil {
+		salted = "\x01"
+	}
+	sum := sha256.Sum256([]byte("hallmark/dataset/v1\n" + salted + u64(len(files)) + u64(records) + u64(size) + mth(fileLeaves)))
 	return sum[:]
 }
 
@@ -273,10 +310,21 @@ func TestFilesOfOthers(t *testing.T) {
 func BenchmarkDigest(b *testing.B) {
 	row := strings.Repeat("x", 199) + "\n"
 	fsys := folder(map[string]string{"a": strings.Repeat(row, (64<<20)/len(row))})
-	b.SetBytes(int64(len(fsys["a"].Data)))
-	for b.Loop() {
-		if _, err := dataset.Digest(b.Context(), fsys, dataset.Options{Split: dataset.Lines}); err != nil {
-			b.Fatal(err)
+	for _, c := range []struct {
+		name  string
+		salts *dataset.SaltTree
+	}{{"open", nil}, {"salted", dataset.NewSaltTree(testSeed)}} {
+		for _, workers := range []int{1, runtime.NumCPU()} {
+			b.Run(fmt.Sprintf("%s/workers=%d", c.name, workers), func(b *testing.B) {
+				b.SetBytes(int64(len(fsys["a"].Data)))
+				b.ReportAllocs()
+				for b.Loop() {
+					o := dataset.Options{Split: dataset.Lines, Salts: c.salts, Workers: workers}
+					if _, err := dataset.Digest(b.Context(), fsys, o); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
 		}
 	}
 }
