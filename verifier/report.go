@@ -47,7 +47,7 @@ const (
 
 // A Check is one question, its answer and why.
 type Check struct {
-	Name    string // stable: files, entry, publisher, inclusion, checkpoint, cosigners, related, status, freshness, bundle
+	Name    string // stable: files, opening, entry, publisher, inclusion, checkpoint, cosigners, related, status, freshness, bundle
 	Result  Result
 	Class   Class  // of a failure
 	Reason  string // stable UPPER_SNAKE name of a failure, else ""
@@ -123,11 +123,11 @@ func (r *Report) Check(name string) *Check {
 
 // readingOrder is how a report is read: what I have, who says so, where it
 // stands, who vouches for that, what became of it.
-var readingOrder = []string{"bundle", "files", "entry", "publisher", "inclusion", "checkpoint", "cosigners", "related", "status", "freshness"}
+var readingOrder = []string{"bundle", "files", "opening", "entry", "publisher", "inclusion", "checkpoint", "cosigners", "related", "status", "freshness"}
 
 // verificationOrder decides among several failures: what everything else rests
 // on comes first.
-var verificationOrder = []string{"bundle", "checkpoint", "cosigners", "inclusion", "entry", "publisher", "files", "related", "status", "freshness"}
+var verificationOrder = []string{"bundle", "checkpoint", "cosigners", "inclusion", "entry", "publisher", "files", "opening", "related", "status", "freshness"}
 
 // finish sorts the checks for reading and picks the decisive failure.
 func (r *Report) finish() {

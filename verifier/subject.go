@@ -16,7 +16,7 @@ import (
 func (v *verification) files(s *Subject) {
 	r := v.report
 	switch {
-	case s == nil:
+	case s == nil || s.FS == nil:
 		r.notAsked("files", "no folder was given to compare")
 	case v.stmt == nil && r.Check("entry").Result != OK:
 		r.skip("files", "the statement cannot be read")

@@ -55,10 +55,11 @@ type Trust struct {
 	MinSize uint64
 }
 
-// A Subject is the folder or file to compare with what was logged. Which of its
-// paths count is in the signed statement.
+// A Subject is what to compare with what was logged: a folder or file, an
+// opened record, or both. Which of a folder's paths count is in the signed
+// statement.
 type Subject struct {
-	FS   fs.FS
+	FS   fs.FS  // nil: no folder
 	Root string // within FS: a folder, or a file standing for a folder of one
 	// Bundle is the bundle's own path relative to Root if it lies in the folder
 	// that it describes, else "".
@@ -66,8 +67,12 @@ type Subject struct {
 	// FollowLinks and LinkFolders are those of filetree.Options.
 	FollowLinks bool
 	LinkFolders []string
-	Workers     int                      // goroutines that hash
-	Progress    func(done, total uint64) // may be nil
+	// Opening shows one record of the dataset that was logged (dataset.Opening,
+	// as text). nil: none.
+	Opening []byte
+
+	Workers  int                      // goroutines that hash
+	Progress func(done, total uint64) // may be nil
 }
 
 // ErrTrust says that the caller's own side of a verification is unusable.
@@ -139,6 +144,7 @@ func (v *verification) run(text []byte, subject *Subject) {
 	v.content()
 	v.publisher()
 	v.files(subject)
+	v.opening(subject)
 	v.related()
 	v.status()
 	v.freshness()

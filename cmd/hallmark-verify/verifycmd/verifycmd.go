@@ -19,6 +19,7 @@ import (
 	"github.com/hallmark-registry/hallmark/verifier"
 	"github.com/hallmark-registry/hallmark/verifier/bundle"
 	"github.com/hallmark-registry/hallmark/verifier/checkpoint"
+	"github.com/hallmark-registry/hallmark/verifier/dataset"
 	"github.com/hallmark-registry/hallmark/verifier/entry"
 )
 
@@ -35,6 +36,7 @@ Flags:
   --any-publisher     accept whoever signed, and read in the output who did
   --max-age DURATION  refuse a checkpoint whose cosigned time is older, such as 72h
   --min-size N        refuse a checkpoint over fewer entries
+  --opening FILE      prove that this one record is in the dataset of the bundle
   --follow-links      read the targets of symbolic links inside PATH
   --format FORMAT     text (default) or json
   --version           print the version
@@ -50,6 +52,7 @@ type options struct {
 	maxAge       time.Duration
 	minSize      uint64
 	followLinks  bool
+	opening      string
 	format       string
 	version      bool
 }
@@ -89,6 +92,7 @@ func parse(program string, args []string, stdout io.Writer) (*options, error) {
 	fs.DurationVar(&o.maxAge, "max-age", 0, "")
 	fs.Uint64Var(&o.minSize, "min-size", 0, "")
 	fs.BoolVar(&o.followLinks, "follow-links", false, "")
+	fs.StringVar(&o.opening, "opening", "", "")
 	fs.StringVar(&o.format, "format", o.format, "")
 	fs.BoolVar(&o.version, "version", false, "")
 	positional, err := cli.ParseInterspersed(fs, args)
@@ -141,6 +145,9 @@ func (o *options) verify(ctx context.Context) (*verifier.Report, error) {
 		return nil, cli.Fail(cli.ExitUnknown, "BUNDLE_UNREADABLE", "reading the bundle", err)
 	}
 	subject, err := o.subject()
+	if err == nil {
+		subject, err = o.addOpening(subject)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -210,6 +217,22 @@ func (o *options) subject() (*verifier.Subject, error) {
 			s.Bundle = rel
 		}
 	}
+	return s, nil
+}
+
+// addOpening reads the record that is to be proven, beside the files or alone.
+func (o *options) addOpening(s *verifier.Subject) (*verifier.Subject, error) {
+	if o.opening == "" {
+		return s, nil
+	}
+	text, err := readBounded(o.opening, dataset.MaxOpening)
+	if err != nil {
+		return nil, cli.Fail(cli.ExitUnknown, "OPENING_UNREADABLE", "reading the opening", err)
+	}
+	if s == nil {
+		s = &verifier.Subject{}
+	}
+	s.Opening = text
 	return s, nil
 }
 
