@@ -16,8 +16,8 @@ import (
 )
 
 func publishCommand(s *session) *cobra.Command {
-	return group("publish", "Publish a model, a dataset or a signed entry",
-		publishModelCommand(s), publishDatasetCommand(s), publishEntryCommand(s))
+	return group("publish", "Publish a model, a dataset, a statement or a signed entry",
+		publishModelCommand(s), publishDatasetCommand(s), publishStatementCommand(s), publishEntryCommand(s))
 }
 
 // subjectFlags are what every published model and dataset has.
@@ -187,7 +187,10 @@ func (c *connection) publishEntry(ctx context.Context, file string, e *entry.Ent
 	attempted := "publishing " + file
 	result := published{EntryID: digestText(e.ID()), StatementID: digestText(e.StatementID())}
 	if st, err := statement.Parse(e.Body()); e.Type() == entry.TypeStatement && err == nil {
-		result.Kind, result.Name, result.Digest = st.Kind.String(), st.Subjects[0].Name, st.Subjects[0].Digest.String()
+		result.Kind = st.Kind.String()
+		if len(st.Subjects) > 0 { // a foreign one may have none with a sha256
+			result.Name, result.Digest = st.Subjects[0].Name, st.Subjects[0].Digest.String()
+		}
 	}
 	if f.dryRun {
 		return c.dryRun(ctx, attempted, e, result)

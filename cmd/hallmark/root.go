@@ -61,8 +61,8 @@ Begin with "hallmark keygen me.key" and "hallmark publish model --help".`,
 			root.AddCommand(c)
 		}
 	}
-	add("publish", publishCommand(s), signCommand(s))
-	add("ask", getCommand(s), searchCommand(s), lineageCommand(s), bundleCommand(s), verifyCommand(s), auditCommand(s))
+	add("publish", publishCommand(s), signCommand(s), exportCommand(s))
+	add("ask", getCommand(s), searchCommand(s), lineageCommand(s), bundleCommand(s), verifyCommand(s), verifyOMSCommand(s), auditCommand(s))
 	add("token", creditCommand(s), tokenCommand(s))
 	add("keys", keygenCommand(s), digestCommand(s))
 	root.AddCommand(versionCommand(s))
