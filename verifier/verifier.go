@@ -334,18 +334,6 @@ func (v *verification) related() {
 	v.report.ok("related", "%d entries, each proven in the log", len(v.bundle.Related))
 }
 
-// status fails closed: a state answer may say "revoked", and a verifier that
-// cannot read it must not say "verified".
-func (v *verification) status() {
-	if v.bundle.State == nil {
-		v.report.notAsked("status", "the bundle carries no state answer: revocations are not checked")
-		return
-	}
-	v.report.add(Check{Name: "status", Result: Failed, Class: ClassUnknown, Reason: "STATE_UNSUPPORTED",
-		Message: "the bundle carries a state answer, which this version cannot check",
-		Hint:    "verify with a newer version, or with a bundle made without state"})
-}
-
 // freshness asks whether the log was seen recently enough, and large enough.
 func (v *verification) freshness() {
 	r, t := v.report, v.trust

@@ -227,7 +227,7 @@ func TestEverythingHolds(t *testing.T) {
  ok   inclusion   entry 8 of 13, 4 hashes, root %s
  ok   checkpoint  log.example.com/models
  ok   cosigners   witnesses 3 of 3, time 2026-11-21T09:14:07Z
- --   status      the bundle carries no state answer: revocations are not checked
+ --   status      no status statement in the bundle: revocations are not checked
 verified
 `, ends(w.model.Digest[:]), ends(sid[:]), w.publisher.Public().ID().String()[:16], w.publisher.Public().ID(), ends(func() []byte { r := root(w.leaves); return r[:] }()))
 	if got := r.Text(); got != want {
@@ -348,6 +348,9 @@ func failures() []failure {
 		{"a related entry with a stranger's proof", func(_ *world, b *bundle.Bundle, _ *verifier.Trust) {
 			b.Related = []bundle.Proven{{Entry: b.Entry, Proof: replaced(b.Proof, "index 8", "index 7")}}
 		}, "related", "RELATED_INVALID", verifier.ClassProof},
+		{"a revocation by its publisher", func(w *world, b *bundle.Bundle, _ *verifier.Trust) {
+			*b = *w.relate(saidStatus{state: statement.StateRevoked})
+		}, "status", "REVOKED", verifier.ClassPolicy},
 		{"a state answer, which cannot be checked yet", func(_ *world, b *bundle.Bundle, _ *verifier.Trust) {
 			b.State = &bundle.State{Proven: b.Proven, AsOf: []byte("note"), Lookups: []bundle.Lookup{}}
 		}, "status", "STATE_UNSUPPORTED", verifier.ClassUnknown},
