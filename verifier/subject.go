@@ -86,7 +86,7 @@ func (v *verification) datasetFiles(s *Subject) {
 func (v *verification) unreadable(err error) {
 	var format *weights.FormatError
 	var path *filetree.Error
-	if errors.As(err, &format) || errors.As(err, &path) || errors.Is(err, weights.ErrGGUF) {
+	if errors.As(err, &format) || errors.As(err, &path) {
 		v.report.fail("files", ClassDifference, "FILES_DIFFER", err)
 		return
 	}

@@ -75,8 +75,6 @@ func filesError(attempted string, err error) error {
 		fault = string(path.Fault)
 	case errors.As(err, &line):
 		fault = "line-too-long"
-	case errors.Is(err, weights.ErrGGUF):
-		fault = "gguf-not-supported"
 	default:
 		return cli.Fail(cli.ExitUnknown, "FILES_UNREADABLE", attempted, err)
 	}

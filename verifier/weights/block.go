@@ -21,9 +21,12 @@ type block struct {
 }
 
 type chunk struct {
-	part int // which tensor; 0 in a raw file
+	part int // which tensor; 0 in a raw file; padding
 	size int // bytes, at least 1
 }
+
+// padding stands for the part of a chunk that is of no tensor. It is held to be zero, and has no leaf.
+const padding = -1
 
 // read fills the block from its file.
 func (b *block) read(source io.ReaderAt) error {
@@ -37,33 +40,56 @@ func (b *block) read(source io.ReaderAt) error {
 	return err
 }
 
-// hash computes the leaf hash of each chunk.
-func (b *block) hash(h hash.Hash) {
+// hash computes the leaf hash of each chunk; that of padding is left zero.
+func (b *block) hash(h hash.Hash) error {
 	data := b.data
 	for _, c := range b.chunks {
+		if c.part == padding {
+			if i := nonZero(data[:c.size]); i >= 0 {
+				at := b.offset + int64(len(b.data)-len(data)+i)
+				return fault(PaddingNotZero, "byte %d belongs to no tensor and is %#x, want zero", at, data[i])
+			}
+			b.leaves = append(b.leaves, [32]byte{})
+			data = data[c.size:]
+			continue
+		}
 		h.Reset()
 		h.Write([]byte(chunkPrefix))
 		h.Write(data[:c.size])
 		b.leaves = append(b.leaves, sum(h))
 		data = data[c.size:]
 	}
+	return nil
 }
+
+// span is a stretch of a file, from begin to before end.
+type span struct{ begin, end uint64 }
 
 // cutter cuts a file's content into chunks and packs them into blocks.
 type cutter struct {
-	sizes  []uint64 // of the parts, each cut by itself
+	parts  []span // each cut by itself, ascending; what lies between and behind them is padding
 	part   int
-	done   uint64 // bytes of the part that are cut already
-	offset uint64 // within the file
+	offset uint64 // within the file; all before is cut
+	end    uint64 // of the file
 }
 
 // more says whether next has anything left to cut; it steps over empty parts, which have no chunk.
 func (c *cutter) more() bool {
-	for c.part < len(c.sizes) && c.done == c.sizes[c.part] {
+	for c.part < len(c.parts) && c.offset == c.parts[c.part].end {
 		c.part++
-		c.done = 0
 	}
-	return c.part < len(c.sizes)
+	return c.offset < c.end
+}
+
+// stretch returns the part at the offset, and where it ends.
+func (c *cutter) stretch() (part int, end uint64) {
+	switch {
+	case c.part == len(c.parts):
+		return padding, c.end
+	case c.offset < c.parts[c.part].begin:
+		return padding, c.parts[c.part].begin
+	}
+	return c.part, c.parts[c.part].end
 }
 
 // next lays out the next block in b, and returns its size in bytes.
@@ -71,15 +97,15 @@ func (c *cutter) next(b *block) int {
 	*b = block{offset: int64(c.offset), data: b.data, chunks: b.chunks[:0], leaves: b.leaves[:0]}
 	total := 0
 	for c.more() && len(b.chunks) < maxBlockChunks {
-		size := int(min(c.sizes[c.part]-c.done, ChunkSize))
+		part, end := c.stretch()
+		size := int(min(end-c.offset, ChunkSize))
 		if total+size > ChunkSize {
 			break
 		}
-		b.chunks = append(b.chunks, chunk{part: c.part, size: size})
-		c.done += uint64(size)
+		b.chunks = append(b.chunks, chunk{part: part, size: size})
+		c.offset += uint64(size)
 		total += size
 	}
-	c.offset += uint64(total)
 	return total
 }
 

@@ -5,7 +5,7 @@ import "fmt"
 // Fault is a short stable code of what is wrong with a file or a manifest, shared with the test vectors.
 type Fault string
 
-// What can be wrong with a safetensors file.
+// What can be wrong with a safetensors file, and with a GGUF file likewise.
 const (
 	HeaderMissing   Fault = "header-missing"   // fewer bytes than the header's length takes
 	HeaderTooLong   Fault = "header-too-long"  // more than MaxHeader
@@ -19,16 +19,31 @@ const (
 	MissingMember   Fault = "missing-member"   // or lacks one of them
 	BadMember       Fault = "bad-member"       // or one has the wrong type or length
 	BadNumber       Fault = "bad-number"       // not a whole number, or negative
-	NameTooLong     Fault = "name-too-long"    // more than 65,535 bytes
-	RankTooHigh     Fault = "rank-too-high"    // more than 255 dimensions
+	NameTooLong     Fault = "name-too-long"    // more than 65,535 bytes; GGUF: 64
+	RankTooHigh     Fault = "rank-too-high"    // more than 255 dimensions; GGUF: 4
 	UnknownDtype    Fault = "unknown-dtype"    //
 	ShapeOverflow   Fault = "shape-overflow"   // a dimension beyond MaxNumber, or more bits than 64 bits count
-	ShapeMisaligned Fault = "shape-misaligned" // the elements do not fill their last byte
+	ShapeMisaligned Fault = "shape-misaligned" // the elements do not fill their last byte, or block
 	ShapeMismatch   Fault = "shape-mismatch"   // the offsets hold another number of bytes than dtype and shape
 	OffsetOverflow  Fault = "offset-overflow"  // begin > end, or beyond MaxNumber
 	Hole            Fault = "hole"             // bytes of no tensor
 	Overlap         Fault = "overlap"          // bytes of two tensors
 	TrailingBytes   Fault = "trailing-bytes"   // behind the last tensor
+)
+
+// What else can be wrong with a GGUF file.
+const (
+	BadMagic         Fault = "bad-magic"
+	BadVersion       Fault = "bad-version"       // neither 2 nor 3
+	BigEndian        Fault = "big-endian"        //
+	TooManyKeys      Fault = "too-many-keys"     // more than 65,536
+	BadKey           Fault = "bad-key"           // not 1 to 65,535 printable ASCII characters
+	DuplicateKey     Fault = "duplicate-key"     //
+	BadValue         Fault = "bad-value"         // of unknown type, neither true nor false, or nested too deep
+	BadAlignment     Fault = "bad-alignment"     // no power of two from 8 to 1 MiB
+	BadName          Fault = "bad-name"          // not UTF-8 without NUL
+	OffsetMisaligned Fault = "offset-misaligned" // no multiple of the alignment
+	PaddingNotZero   Fault = "padding-not-zero"  //
 )
 
 // What else can be wrong with a manifest.
@@ -39,7 +54,7 @@ const (
 	BadKind         Fault = "bad-kind"        // unknown, or not the one that the path's suffix asks for
 	BadPath         Fault = "bad-path"        // see filetree.CheckPath
 	FileOrder       Fault = "file-order"      // not ascending, or a path twice
-	TensorOrder     Fault = "tensor-order"    // not ascending by begin, end, name
+	TensorOrder     Fault = "tensor-order"    // not ascending by begin, end, name; in a GGUF header, by offset
 	BadHeaderSize   Fault = "bad-header-size" // impossible for the kind of file
 	RootMismatch    Fault = "root-mismatch"   // a root is not the one over what it names
 )

@@ -37,22 +37,19 @@ type job struct {
 	list [][32]byte    // the same, if kept
 }
 
-// newJob prepares the file f: for a safetensors file it reads and checks the header.
+// newJob prepares the file f: if it has tensors, it reads and checks the header.
 func newJob(fsys fs.FS, f filetree.File, o Options) (*job, error) {
-	kind, err := kindOf(f.Path, o.Raw)
-	if err != nil {
-		return nil, err
-	}
+	kind := kindOf(f.Path, o.Raw)
 	j := &job{listed: f, keep: o.Chunks, file: File{Path: f.Path, Kind: kind, Size: f.Size}}
 	if !o.Fast {
 		j.raw = sha256.New()
 	}
-	if kind == Safetensors {
+	if kind != Raw {
 		if err := j.readHeader(fsys); err != nil {
 			return nil, inFile(err, f.Path)
 		}
 	}
-	j.cut = cutter{sizes: j.file.contentSizes(), offset: j.file.Header.Size}
+	j.cut = cutter{parts: j.file.parts(), offset: j.file.Header.Size, end: f.Size}
 	return j, nil
 }
 
@@ -71,25 +68,32 @@ func (j *job) readHeader(fsys fs.FS) error {
 		return err
 	}
 	defer f.Close()
-	r := io.Reader(f)
+	listener := io.Discard
 	if j.raw != nil {
-		r = io.TeeReader(f, j.raw)
+		listener = j.raw
 	}
-	j.file.Header, j.file.Tensors, err = ParseHeader(r, j.file.Size)
+	if j.file.Kind == GGUF {
+		j.file.Header, j.file.Tensors, err = parseGGUF(f, j.file.Size, listener)
+		return err
+	}
+	j.file.Header, j.file.Tensors, err = ParseHeader(io.TeeReader(f, listener), j.file.Size)
 	return err
 }
 
-// contentSizes has the sizes of what is cut into chunks: a raw file as a whole, or each tensor by itself.
-func (f *File) contentSizes() []uint64 {
+// parts has what is cut into chunks: a raw file as a whole, or each tensor by itself.
+func (f *File) parts() []span {
 	if f.Kind == Raw {
-		return []uint64{f.Size}
+		return []span{{0, f.Size}}
 	}
-	sizes := make([]uint64, len(f.Tensors))
+	parts := make([]span, len(f.Tensors))
 	for i := range f.Tensors {
-		sizes[i] = f.Tensors[i].End - f.Tensors[i].Begin
+		parts[i] = f.span(&f.Tensors[i])
 	}
-	return sizes
+	return parts
 }
+
+// span says where in the file a tensor's bytes are.
+func (f *File) span(t *Tensor) span { return span{f.Header.Size + t.Begin, f.Header.Size + t.End} }
 
 // start opens the file for reading by any number of workers.
 func (j *job) start(fsys fs.FS) error {
@@ -110,6 +114,9 @@ func (j *job) start(fsys fs.FS) error {
 // take accepts the leaves of a retired block. Blocks retire in file order.
 func (j *job) take(b *block) {
 	for i, c := range b.chunks {
+		if c.part == padding {
+			continue
+		}
 		for j.part < c.part {
 			j.endPart()
 		}
@@ -145,7 +152,7 @@ func (j *job) finish() error {
 		return err
 	}
 	j.closer = nil
-	for j.part < len(j.cut.sizes) {
+	for j.part < len(j.cut.parts) {
 		j.endPart()
 	}
 	if j.file.Kind != Raw {

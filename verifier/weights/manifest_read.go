@@ -94,12 +94,14 @@ func (r *manifestReader) kind(header bool) Kind {
 	switch got := r.text(); {
 	case got == Safetensors.String() && header:
 		return Safetensors
+	case got == GGUF.String() && header:
+		return GGUF
 	case got == Raw.String() && !header:
 		return Raw
-	case got == Safetensors.String() || got == Raw.String():
+	case got == Safetensors.String() || got == GGUF.String() || got == Raw.String():
 		r.fail(BadHeaderSize, "a %s file with a header: got %t, want %t", got, header, !header)
 	default:
-		r.fail(BadKind, "unknown kind %.200q, want %q or %q", got, Raw, Safetensors)
+		r.fail(BadKind, "unknown kind %.200q, want %q, %q or %q", got, Raw, Safetensors, GGUF)
 	}
 	return Raw
 }
@@ -240,8 +242,15 @@ func (f *File) check() error {
 	if !strings.HasSuffix(f.Path, "."+f.Kind.String()) {
 		return fault(BadKind, "kind is %v, which the path does not end in", f.Kind)
 	}
-	if f.Header.Size < lengthSize+2 || f.Header.Size > lengthSize+MaxHeader || f.Header.Size > f.Size {
-		return fault(BadHeaderSize, "header has %d bytes, want %d to %d and at most the file's %d", f.Header.Size, lengthSize+2, lengthSize+MaxHeader, f.Size)
+	least, most := uint64(lengthSize+2), uint64(lengthSize+MaxHeader)
+	if f.Kind == GGUF {
+		least, most = ggufFixed, MaxHeader
+	}
+	if f.Header.Size < least || f.Header.Size > most || f.Header.Size > f.Size {
+		return fault(BadHeaderSize, "header has %d bytes, want %d to %d and at most the file's %d", f.Header.Size, least, most, f.Size)
+	}
+	if f.Kind == GGUF && len(f.Tensors) > 0 && f.Header.Size%minAlignment != 0 {
+		return fault(BadHeaderSize, "header has %d bytes, want a multiple of %d", f.Header.Size, minAlignment)
 	}
 	if err := f.checkTensors(); err != nil {
 		return err
@@ -262,36 +271,76 @@ func (f *File) checkRaw() error {
 	return nil
 }
 
-// checkTensors holds the tensors against what ParseHeader lets pass.
+// checkTensors holds the tensors against what ParseHeader and ParseGGUF let pass.
 func (f *File) checkTensors() error {
-	names := make(map[string]struct{}, len(f.Tensors))
 	for i := range f.Tensors {
 		t := &f.Tensors[i]
-		if err := t.checkEntry(); err != nil {
+		if err := t.checkEntry(f.Kind); err != nil {
 			err.Tensor = t.Name
 			return err
 		}
 		if i > 0 && byPlace(f.Tensors[i-1], *t) >= 0 {
 			return &FormatError{Tensor: t.Name, Fault: TensorOrder, Detail: "stands behind a tensor that it comes before, by begin, end and name"}
 		}
-		if names[t.Name] = struct{}{}; len(names) != i+1 {
-			return &FormatError{Tensor: t.Name, Fault: DuplicateName, Detail: "stands twice in one file"}
-		}
 	}
-	return checkTensors(f.Tensors, f.Size-f.Header.Size)
+	if name, twice := duplicate(f.Tensors); twice {
+		return &FormatError{Tensor: name, Fault: DuplicateName, Detail: "stands twice in one file"}
+	}
+	return checkPlaces(f.Kind, f.Tensors, f.Size-f.Header.Size, f.alignment())
 }
 
-func (t *Tensor) checkEntry() *FormatError {
-	_, known := dtypeBits[t.Dtype]
+// alignment finds an alignment by which a GGUF file is well formed: a manifest doesn't have the one that the header names.
+// If there is none it is one by which checkPlaces finds the fault: in the file's size if it can be there.
+func (f *File) alignment() uint64 {
+	if f.Kind != GGUF {
+		return 1
+	}
+	found := uint64(minAlignment)
+	for align := uint64(minAlignment); align <= maxAlignment; align *= 2 {
+		switch tensors, size := f.alignedTo(align); {
+		case tensors && size:
+			return align
+		case tensors:
+			found = align
+		}
+	}
+	return found
+}
+
+// alignedTo says whether header and tensors are where a file of that alignment has them, and whether its size fits.
+func (f *File) alignedTo(align uint64) (tensors, size bool) {
+	if len(f.Tensors) > 0 && f.Header.Size%align != 0 {
+		return false, false
+	}
+	next, end := uint64(0), uint64(0)
+	for i := range f.Tensors {
+		if f.Tensors[i].Begin != next {
+			return false, false
+		}
+		end = f.Tensors[i].End
+		next = alignUp(end, align)
+	}
+	data := f.Size - f.Header.Size
+	return true, data == end || data == next
+}
+
+func (t *Tensor) checkEntry(k Kind) *FormatError {
+	longest, highest := maxName, maxRank
+	if k == GGUF {
+		longest, highest = maxGGUFName, maxGGUFRank
+	}
+	_, known := k.layouts()[t.Dtype]
 	switch {
 	case !known:
 		return fault(UnknownDtype, "unknown dtype %.200q", t.Dtype)
-	case t.Name == metadataName:
+	case k == Safetensors && t.Name == metadataName:
 		return fault(DuplicateName, "has the name of the metadata")
-	case len(t.Name) > maxName:
-		return fault(NameTooLong, "name has %d bytes, want at most %d", len(t.Name), maxName)
-	case len(t.Shape) > maxRank:
-		return fault(RankTooHigh, "has %d dimensions, want at most %d", len(t.Shape), maxRank)
+	case k == GGUF && strings.ContainsRune(t.Name, 0):
+		return fault(BadName, "has a name with NUL")
+	case len(t.Name) > longest:
+		return fault(NameTooLong, "name has %d bytes, want at most %d", len(t.Name), longest)
+	case len(t.Shape) > highest:
+		return fault(RankTooHigh, "has %d dimensions, want at most %d", len(t.Shape), highest)
 	case t.Begin == t.End && t.Root != emptyRoot:
 		return fault(RootMismatch, "root of an empty tensor is not the empty root")
 	}

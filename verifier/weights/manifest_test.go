@@ -105,7 +105,7 @@ func manifestCases(t *testing.T) []manifestVector {
 	edit("a path that leads out", weights.BadPath, `"path":"empty"`, `"path":"e/../empty"`)
 	edit("a path twice", weights.FileOrder, fileText("empty"), fileText("empty")+","+fileText("empty"))
 	edit("paths descending", weights.FileOrder, `"path":"config.json"`, `"path":"empty0"`)
-	edit("an unknown kind", weights.BadKind, `"kind":"raw"`, `"kind":"gguf"`)
+	edit("an unknown kind", weights.BadKind, `"kind":"raw"`, `"kind":"ggml"`)
 	edit("safetensors without a header", weights.BadHeaderSize, `"kind":"raw"`, `"kind":"safetensors"`)
 	edit("safetensors under another suffix", weights.BadKind, "m.safetensors", "m.safetensorz")
 	edit("raw with a header", weights.BadHeaderSize, `"kind":"safetensors"`, `"kind":"raw"`)
@@ -133,6 +133,37 @@ func manifestCases(t *testing.T) []manifestVector {
 	third := strings.Index(good, `{"begin":8`)
 	swapped := good[:first] + good[second:third] + good[first:second] + good[third:]
 	edit("tensors in another order", weights.TensorOrder, good, swapped)
+	return append(cases, ggufManifestCases(t)...)
+}
+
+func ggufManifestCases(t *testing.T) []manifestVector {
+	m := digest(t, folder(map[string][]byte{"m.gguf": goodGGUF().bytes()}), weights.Options{})
+	manifest, err := m.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := string(manifest.Bytes())
+	cases := []manifestVector{{Name: "GGUF: two tensors", Manifest: good}}
+	edit := func(name string, code weights.Fault, old, new string) {
+		if strings.Count(good, old) == 0 {
+			t.Fatalf("%s: %q is not in %s", name, old, good)
+		}
+		cases = append(cases, manifestVector{Name: "GGUF: " + name, Manifest: strings.Replace(good, old, new, 1), Error: string(code)})
+	}
+	header, size := fmt.Sprintf(`"size":%d},"kind"`, m.Files[0].Header.Size), fmt.Sprintf(`"size":%d,"tensors"`, m.Files[0].Size)
+	edit("without a header", weights.BadHeaderSize, string(good[strings.Index(good, `"header"`):strings.Index(good, `"kind"`)]), "")
+	edit("under another suffix", weights.BadKind, "m.gguf", "m.ggml")
+	edit("a header shorter than any", weights.BadHeaderSize, header, `"size":23},"kind"`)
+	edit("a header of no multiple of 8", weights.BadHeaderSize, header, fmt.Sprintf(`"size":%d},"kind"`, m.Files[0].Header.Size-4))
+	edit("a dtype of safetensors", weights.UnknownDtype, "GGML:F32", "F32")
+	edit("a shape of part of a block", weights.ShapeMisaligned, `"shape":[32,2]`, `"shape":[2,32]`)
+	edit("a name with NUL", weights.BadName, `"name":"output_norm.weight"`, `"name":"output_norm\u0000weight"`)
+	edit("a name twice", weights.DuplicateName, `"name":"output_norm.weight"`, `"name":"token_embd.weight"`)
+	edit("an offset between the multiples", weights.OffsetMisaligned, `"begin":96,"dtype":"GGML:F32","end":108`, `"begin":93,"dtype":"GGML:F32","end":105`)
+	edit("a hole", weights.Hole, `"begin":96,"dtype":"GGML:F32","end":108`, `"begin":104,"dtype":"GGML:F32","end":116`)
+	edit("a byte too many", weights.TrailingBytes, size, fmt.Sprintf(`"size":%d,"tensors"`, m.Files[0].Size+1))
+	edit("another tensor name", weights.RootMismatch, `"name":"output_norm.weight"`, `"name":"output.weight"`)
+	edit("no padding behind the last tensor: another file size alone", "", size, fmt.Sprintf(`"size":%d,"tensors"`, m.Files[0].Size-20))
 	return cases
 }
 

@@ -195,8 +195,7 @@ func hashBlock(t task, h hash.Hash) error {
 	if err := t.block.read(t.job.source); err != nil {
 		return err
 	}
-	t.block.hash(h)
-	return nil
+	return t.block.hash(h)
 }
 
 func (p *pool) hashed(t task) {

@@ -36,6 +36,12 @@ func referenceModel(files map[string][]byte, raw ...string) reference {
 			leaves, own = referenceTensors(content)
 			tensors = append(tensors, own...)
 		}
+		if strings.HasSuffix(p, ".gguf") && !contains(raw, p) {
+			kind = 2
+			var own []referenceTensor
+			leaves, own = referenceGGUF(content)
+			tensors = append(tensors, own...)
+		}
 		fileLeaves = append(fileLeaves, concat("hallmark/file/v1\n", u16(len(p)), p, []byte{kind}, u64(len(content)), u64(len(leaves)), mth(leaves)))
 		sum := sha256.Sum256(content)
 		whole.Write(sum[:])
@@ -88,6 +94,60 @@ func referenceTensors(content []byte) (leaves [][]byte, tensors []referenceTenso
 		leaf := concat("hallmark/tensor/v1\n", u16(len(name)), name, []byte{byte(len(t.Dtype))}, t.Dtype, []byte{byte(len(t.Shape))}, dims, u64(end-begin), root)
 		tensors = append(tensors, referenceTensor{name, begin, end, leaf})
 	}
+	return referenceLeaves(content[:data], tensors), tensors
+}
+
+// referenceGGUF knows the values that the tests write: strings and arrays of them, and 32-bit numbers.
+func referenceGGUF(content []byte) (leaves [][]byte, tensors []referenceTensor) {
+	at := 8
+	u32 := func() int { at += 4; return int(binary.LittleEndian.Uint32(content[at-4:])) }
+	u64le := func() int { at += 8; return int(binary.LittleEndian.Uint64(content[at-8:])) }
+	text := func() string { n := u64le(); at += n; return string(content[at-n : at]) }
+	align, count := 32, u64le()
+	for keys := u64le(); keys > 0; keys-- {
+		switch key, typ := text(), u32(); {
+		case key == "general.alignment":
+			align = u32()
+		case typ == 8:
+			text()
+		case typ == 9:
+			u32() // 8
+			for n := u64le(); n > 0; n-- {
+				text()
+			}
+		default:
+			panic(key)
+		}
+	}
+	for range count {
+		name, bytes := text(), 1
+		var dims []byte
+		rank := u32()
+		for range rank {
+			d := u64le()
+			bytes *= d
+			dims = append(dims, u64(d)...)
+		}
+		typ := u32()
+		begin := u64le()
+		dtype := map[int]string{0: "GGML:F32", 1: "GGML:F16", 2: "GGML:Q4_0", 8: "GGML:Q8_0", 12: "GGML:Q4_K", 24: "GGML:I8"}[typ]
+		layout := map[int][2]int{0: {1, 4}, 1: {1, 2}, 2: {32, 18}, 8: {32, 34}, 12: {256, 144}, 24: {1, 1}}[typ]
+		bytes = bytes / layout[0] * layout[1]
+		leaf := concat("hallmark/tensor/v1\n", u16(len(name)), name, []byte{byte(len(dtype))}, dtype, []byte{byte(rank)}, dims, u64(bytes))
+		tensors = append(tensors, referenceTensor{name, begin, begin + bytes, leaf})
+	}
+	if count > 0 {
+		at = (at + align - 1) / align * align
+	} else {
+		at = len(content)
+	}
+	for i, t := range tensors {
+		tensors[i].leaf = append(t.leaf, mth(chunks(content[at+t.begin:at+t.end]))...)
+	}
+	return referenceLeaves(content[:at], tensors), tensors
+}
+
+func referenceLeaves(header []byte, tensors []referenceTensor) [][]byte {
 	sort.Slice(tensors, func(i, j int) bool {
 		a, b := tensors[i], tensors[j]
 		if a.begin != b.begin {
@@ -98,11 +158,11 @@ func referenceTensors(content []byte) (leaves [][]byte, tensors []referenceTenso
 		}
 		return a.name < b.name
 	})
-	leaves = [][]byte{concat("hallmark/header/v1\n", content[:data])}
+	leaves := [][]byte{concat("hallmark/header/v1\n", header)}
 	for _, t := range tensors {
 		leaves = append(leaves, t.leaf)
 	}
-	return leaves, tensors
+	return leaves
 }
 
 func chunks(content []byte) (leaves [][]byte) {

@@ -3,14 +3,11 @@ package weights
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"hash"
 	"io"
-	"math/bits"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -18,8 +15,9 @@ import (
 )
 
 const (
-	// MaxHeader is the longest JSON header of a safetensors file, in bytes: the limit of the format's own reader.
-	// It also bounds how many tensors a file can have, since each takes some fifty bytes of it.
+	// MaxHeader is the longest JSON header of a safetensors file, in bytes: the limit of the format's own reader. A
+	// GGUF header, which has none, is held to the same. It also bounds how many tensors a file can have, since each
+	// takes some fifty bytes of it.
 	MaxHeader = 100_000_000
 	// lengthSize is the size of the header's length, which stands before it.
 	lengthSize = 8
@@ -30,12 +28,12 @@ const (
 	maxRank = 1<<8 - 1  // and one for the number of dimensions
 )
 
-// dtypeBits has the size of one element, for each dtype of the format (huggingface/safetensors, tensor.rs).
-var dtypeBits = map[string]uint64{
-	"BOOL": 8, "U8": 8, "I8": 8, "U16": 16, "I16": 16, "U32": 32, "I32": 32, "U64": 64, "I64": 64,
-	"F16": 16, "BF16": 16, "F32": 32, "F64": 64, "C64": 64,
-	"F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,
-	"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6,
+// safetensorsTypes has the size of one element, for each dtype of the format (huggingface/safetensors, tensor.rs).
+var safetensorsTypes = map[string]layout{
+	"BOOL": {1, 8}, "U8": {1, 8}, "I8": {1, 8}, "U16": {1, 16}, "I16": {1, 16}, "U32": {1, 32}, "I32": {1, 32}, "U64": {1, 64}, "I64": {1, 64},
+	"F16": {1, 16}, "BF16": {1, 16}, "F32": {1, 32}, "F64": {1, 64}, "C64": {1, 64},
+	"F8_E5M2": {1, 8}, "F8_E4M3": {1, 8}, "F8_E8M0": {1, 8}, "F8_E4M3FNUZ": {1, 8}, "F8_E5M2FNUZ": {1, 8},
+	"F4": {1, 4}, "F6_E2M3": {1, 6}, "F6_E3M2": {1, 6},
 }
 
 // ParseHeader reads the header of a safetensors file of size bytes from r, and leaves r at the first byte of tensor
@@ -66,7 +64,7 @@ func ParseHeader(r io.Reader, size uint64) (Header, []Tensor, error) {
 	if err != nil {
 		return Header{}, nil, err
 	}
-	if err := checkTensors(tensors, size-lengthSize-n); err != nil {
+	if err := checkPlaces(Safetensors, tensors, size-lengthSize-n, 1); err != nil {
 		return Header{}, nil, err
 	}
 	return Header{Size: lengthSize + n, Leaf: sum(leaf)}, tensors, nil
@@ -249,7 +247,7 @@ func (h headerReader) dtype(t *Tensor) error {
 		return fault(BadMember, "dtype is %v, want a string", token.Kind())
 	}
 	t.Dtype = token.String()
-	if _, ok := dtypeBits[t.Dtype]; !ok {
+	if _, ok := safetensorsTypes[t.Dtype]; !ok {
 		return fault(UnknownDtype, "unknown dtype %.200q", t.Dtype)
 	}
 	return nil
@@ -292,61 +290,6 @@ func (h headerReader) expect(kind jsontext.Kind, otherwise Fault, what string) e
 	}
 	if token.Kind() != kind {
 		return fault(otherwise, "%s is %v, want %v", what, token.Kind(), kind)
-	}
-	return nil
-}
-
-// byPlace is the order of tensors in a file. An empty tensor comes before the one that begins where it stands.
-func byPlace(a, b Tensor) int {
-	return cmp.Or(cmp.Compare(a.Begin, b.Begin), cmp.Compare(a.End, b.End), strings.Compare(a.Name, b.Name))
-}
-
-// checkTensors puts the tensors into file order, and holds them against the dataSize bytes behind the header.
-func checkTensors(tensors []Tensor, dataSize uint64) error {
-	slices.SortFunc(tensors, byPlace)
-	var end uint64
-	for i := range tensors {
-		t := &tensors[i]
-		bad := t.check()
-		switch {
-		case bad != nil:
-		case t.Begin > end:
-			bad = fault(Hole, "begins at %d, but the tensor before ends at %d", t.Begin, end)
-		case t.Begin < end:
-			bad = fault(Overlap, "begins at %d, but the tensor before ends at %d", t.Begin, end)
-		case t.End > dataSize:
-			bad = fault(ShortFile, "ends at %d, but the file has %d bytes of tensor data", t.End, dataSize)
-		}
-		if bad != nil {
-			bad.Tensor = t.Name
-			return bad
-		}
-		end = t.End
-	}
-	if end != dataSize {
-		return fault(TrailingBytes, "tensors end at %d, but the file has %d bytes of tensor data", end, dataSize)
-	}
-	return nil
-}
-
-// check holds a tensor's offsets against its dtype and shape.
-func (t *Tensor) check() *FormatError {
-	if t.Begin > t.End {
-		return fault(OffsetOverflow, "begins at %d and ends at %d", t.Begin, t.End)
-	}
-	n := dtypeBits[t.Dtype]
-	for _, dim := range t.Shape {
-		over, product := bits.Mul64(n, dim)
-		if over != 0 {
-			return fault(ShapeOverflow, "%s %v has more bits than 64 bits count", t.Dtype, t.Shape)
-		}
-		n = product
-	}
-	if n%8 != 0 {
-		return fault(ShapeMisaligned, "%s %v has %d bits, want whole bytes", t.Dtype, t.Shape, n)
-	}
-	if n/8 != t.End-t.Begin {
-		return fault(ShapeMismatch, "%s %v takes %d bytes, but the offsets hold %d", t.Dtype, t.Shape, n/8, t.End-t.Begin)
 	}
 	return nil
 }

@@ -64,7 +64,8 @@ func hashRange(ctx context.Context, src fs.File, header uint64, t *Tensor) ([32]
 		at = s
 	}
 	size := t.End - t.Begin
-	part := job{cut: cutter{sizes: []uint64{size}, offset: header + t.Begin}} // as if it were a raw file
+	where := span{header + t.Begin, header + t.End}
+	part := job{cut: cutter{parts: []span{where}, offset: where.begin, end: where.end}} // as if it were a raw file
 	h := sha256.New()
 	b := &block{data: make([]byte, min(size, ChunkSize))}
 	for part.cut.more() {
@@ -75,7 +76,9 @@ func hashRange(ctx context.Context, src fs.File, header uint64, t *Tensor) ([32]
 		if err := b.read(at); err != nil {
 			return [32]byte{}, err
 		}
-		b.hash(h)
+		if err := b.hash(h); err != nil {
+			return [32]byte{}, err
+		}
 		part.take(b)
 	}
 	part.endPart()

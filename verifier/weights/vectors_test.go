@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -106,8 +108,6 @@ func code(err error) string {
 	switch {
 	case errors.As(err, &tree):
 		return string(tree.Fault)
-	case errors.Is(err, weights.ErrGGUF):
-		return "gguf-not-supported"
 	}
 	return string(faultOf(err))
 }
@@ -117,6 +117,10 @@ func text(h [32]byte) string { return fmt.Sprintf("sha256:%x", h) }
 func TestModelVectors(t *testing.T) {
 	var all modelVectors
 	readVectors(t, "models.json", &all)
+	if *update {
+		all.Cases = slices.DeleteFunc(all.Cases, func(c modelVector) bool { return strings.HasPrefix(c.Name, "GGUF") })
+		all.Cases = append(all.Cases, ggufCases()...)
+	}
 	for i := range all.Cases {
 		c := &all.Cases[i]
 		t.Run(c.Name, func(t *testing.T) {
@@ -145,6 +149,75 @@ func TestModelVectors(t *testing.T) {
 		})
 	}
 	writeVectors(t, "models.json", all)
+}
+
+// ggufCases are the vectors of GGUF files, which no one writes by hand.
+func ggufCases() []modelVector {
+	good := goodGGUF()
+	small := func(name string, n int) ggufTensor {
+		return ggufTensor{name: name, typ: 24, dims: []uint64{uint64(n)}, data: []byte(strings.Repeat(name, n)[:n])}
+	}
+	split := func(list ...ggufTensor) []byte { return ggufFile{tensors: list}.bytes() }
+	flip := func(file []byte, at int) []byte {
+		if at < 0 {
+			at += len(file)
+		}
+		file[at] ^= 1
+		return file
+	}
+	var cases []modelVector
+	add := func(name string, fault weights.Fault, files ...[]byte) {
+		c := modelVector{Name: "GGUF: " + name, Error: string(fault)}
+		for i, f := range files {
+			path := "m.gguf"
+			if len(files) > 1 {
+				path = fmt.Sprintf("m-%05d-of-%05d.gguf", i+1, len(files))
+			}
+			c.Files = append(c.Files, vectorFile{Path: path, Parts: []vectorPart{{Base64: base64.StdEncoding.EncodeToString(f)}}})
+		}
+		cases = append(cases, c)
+	}
+	add("two tensors with padding between and behind", "", good.bytes())
+	add("no padding behind the last tensor", "", ggufFile{end: "bare", tensors: good.tensors}.bytes())
+	add("version 2", "", ggufFile{version: 2, tensors: good.tensors}.bytes())
+	add("an alignment of 8", "", ggufFile{tensors: good.tensors}.aligned(8).bytes())
+	add("metadata alone, not padded", "", ggufFile{end: "bare"}.key("general.name", 8, ltext("x")).bytes())
+	add("empty tensors", "", split(small("z", 0), small("a", 1), small("y", 0)))
+	add("a scalar", "", split(ggufTensor{name: "a", data: []byte("1234")}))
+	add("the name of the metadata in safetensors", "", split(small("__metadata__", 1)))
+	add("three tensors in one file", "", split(small("a", 3), small("b", 40), small("c", 5)))
+	add("the same three in two files: the same weights root", "", split(small("c", 5)), split(small("a", 3), small("b", 40)))
+
+	add("fewer bytes than every file has", weights.HeaderMissing, []byte("GGUF"))
+	add("another magic", weights.BadMagic, ggufFile{magic: "GGML"}.bytes())
+	add("version 1", weights.BadVersion, ggufFile{version: 1}.bytes())
+	add("big-endian", weights.BigEndian, ggufFile{version: 3 << 24}.bytes())
+	add("2^60 keys", weights.TooManyKeys, ggufFile{keyCount: at(1 << 60)}.bytes())
+	add("2^60 tensors", weights.ShortFile, ggufFile{tensorCount: at(1 << 60)}.bytes())
+	add("a key twice", weights.DuplicateKey, ggufFile{}.key("a", 0, []byte{1}).key("a", 0, []byte{1}).bytes())
+	add("a key beyond ASCII", weights.BadKey, ggufFile{}.key("é", 0, []byte{1}).bytes())
+	add("a truth value of 2", weights.BadValue, ggufFile{}.key("a", 7, []byte{2}).bytes())
+	add("an unknown type of value", weights.BadValue, ggufFile{}.key("a", 13, nil).bytes())
+	add("an array of 2^63 numbers", weights.ShortFile, ggufFile{}.key("a", 9, slices.Concat(le32(10), le64(1<<63))).bytes())
+	add("an alignment of 24", weights.BadAlignment, ggufFile{}.key("general.alignment", 4, le32(24)).bytes())
+	add("a name twice", weights.DuplicateName, split(small("a", 1), small("a", 1)))
+	add("a name with NUL", weights.BadName, split(small("a\x00", 1)))
+	add("a name of 65 bytes", weights.NameTooLong, split(small(strings.Repeat("n", 65), 1)))
+	add("five dimensions", weights.RankTooHigh, split(ggufTensor{name: "a", typ: 24, dims: []uint64{1, 1, 1, 1, 1}, data: []byte("x")}))
+	add("a product that wraps round to nothing", weights.ShapeOverflow, split(ggufTensor{name: "a", dims: []uint64{1 << 32, 1 << 32}}))
+	add("part of a block", weights.ShapeMisaligned, split(ggufTensor{name: "a", typ: 2, dims: []uint64{16, 2}, data: make([]byte, 18)}))
+	add("a type that was withdrawn", weights.UnknownDtype, split(ggufTensor{name: "a", typ: 4, dims: []uint64{32}, data: make([]byte, 20)}))
+	add("an offset between the multiples", weights.OffsetMisaligned, split(small("a", 1), ggufTensor{name: "b", typ: 24, dims: []uint64{1}, data: []byte("b"), offset: at(8)}))
+	add("a hole", weights.Hole, split(small("a", 1), ggufTensor{name: "b", typ: 24, dims: []uint64{1}, data: make([]byte, 33), offset: at(64)}))
+	add("an overlap", weights.Overlap, split(small("a", 40), ggufTensor{name: "b", typ: 24, dims: []uint64{1}, offset: at(32)}))
+	add("tensors in another order than they are listed in", weights.TensorOrder,
+		split(ggufTensor{name: "a", typ: 24, dims: []uint64{1}, data: []byte("a"), offset: at(32)}, ggufTensor{name: "b", typ: 24, dims: []uint64{1}, data: []byte("b"), offset: at(0)}))
+	add("the last tensor cut short", weights.ShortFile, ggufFile{end: "bare", tensors: []ggufTensor{{name: "a", dims: []uint64{2}, data: make([]byte, 7)}}}.bytes())
+	add("a second padding behind the last tensor", weights.TrailingBytes, split(ggufTensor{name: "a", dims: []uint64{2}, data: make([]byte, 64)}))
+	add("padding of the header that is not zero", weights.PaddingNotZero, ggufFile{pad: 1, tensors: good.tensors}.bytes())
+	add("padding behind the last tensor that is not zero", weights.PaddingNotZero, flip(good.bytes(), -1))
+	add("padding between two tensors that is not zero", weights.PaddingNotZero, flip(split(small("a", 1), small("b", 1)), -63))
+	return cases
 }
 
 func readVectors(t testing.TB, name string, into any) {

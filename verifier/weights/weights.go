@@ -25,7 +25,6 @@ package weights
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -38,20 +37,17 @@ import (
 // (RFC 8785, section 3.2.2.3, by way of IEEE 754).
 const MaxNumber = 1<<53 - 1
 
-// ErrGGUF says that a file has the suffix ".gguf" and is not in the raw list. GGUF files will be read tensor by tensor;
-// hashing them as raw bytes until then would give one model two digests.
-var ErrGGUF = errors.New("GGUF files are not yet supported (to hash one as plain bytes, put its path into the raw list)")
-
 // ErrChanged says that a file was not of the size it had when the folder was listed.
 var ErrChanged = filetree.ErrChanged
 
 // Kind says how a file is cut into leaves.
 type Kind uint8
 
-// The kinds, with the numbers that stand in a file leaf. 2 is GGUF's.
+// The kinds, with the numbers that stand in a file leaf.
 const (
 	Raw         Kind = 0
 	Safetensors Kind = 1
+	GGUF        Kind = 2
 )
 
 func (k Kind) String() string {
@@ -60,6 +56,8 @@ func (k Kind) String() string {
 		return "raw"
 	case Safetensors:
 		return "safetensors"
+	case GGUF:
+		return "gguf"
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
@@ -120,11 +118,11 @@ type Options struct {
 	Progress func(done, total uint64)
 }
 
-// Digest hashes the folder (or single file) o.Tree.Root of fsys. It reads each byte once. Safetensors headers are all
-// read and checked first, so that a malformed one is reported before hours of hashing.
+// Digest hashes the folder (or single file) o.Tree.Root of fsys. It reads each byte once. The headers of safetensors and
+// GGUF files are all read and checked first, so that a malformed one is reported before hours of hashing.
 //
 // The error is a *filetree.Error for a path or link that is refused, a *FormatError for a malformed file, or wraps
-// ErrGGUF, ErrChanged, what fsys returned, or ctx.Err().
+// ErrChanged, what fsys returned, or ctx.Err().
 func Digest(ctx context.Context, fsys fs.FS, o Options) (*Model, error) {
 	for _, p := range o.Raw {
 		if err := filetree.CheckPath(p); err != nil {
@@ -161,16 +159,20 @@ func Digest(ctx context.Context, fsys fs.FS, o Options) (*Model, error) {
 
 // kindOf goes by the exact suffix, which is what loaders go by. A model whose publisher says that a file is raw says so
 // in the signed statement.
-func kindOf(path string, raw []string) (Kind, error) {
-	switch {
-	case slices.Contains(raw, path):
-		return Raw, nil
-	case strings.HasSuffix(path, ".safetensors"):
-		return Safetensors, nil
-	case strings.HasSuffix(path, ".gguf"):
-		return Raw, fmt.Errorf("%q: %w", path, ErrGGUF)
+func kindOf(path string, raw []string) Kind {
+	if slices.Contains(raw, path) {
+		return Raw
 	}
-	return Raw, nil
+	return suffixKind(path)
+}
+
+func suffixKind(path string) Kind {
+	for _, k := range []Kind{Safetensors, GGUF} {
+		if strings.HasSuffix(path, "."+k.String()) {
+			return k
+		}
+	}
+	return Raw
 }
 
 // join computes a model's digests from its files, whose roots (and whose tensors' roots) are known.

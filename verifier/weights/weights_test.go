@@ -82,7 +82,7 @@ func compare(t *testing.T, what string, got *weights.Model, want reference, fast
 	}
 }
 
-// randomFolder has a few raw files around the chunk size, and a few safetensors files.
+// randomFolder has a few raw files around the chunk size, and a few safetensors and GGUF files.
 func randomFolder(r *rand.Rand) map[string][]byte {
 	files := map[string][]byte{"raw.safetensors": []byte("not what the suffix says")}
 	sizes := []int{0, 1, mib - 1, mib, mib + 1, 2 * mib, 3*mib + 17}
@@ -96,6 +96,9 @@ func randomFolder(r *rand.Rand) map[string][]byte {
 			list = append(list, tensor{fmt.Sprintf("layer.%d.%d", r.IntN(2), j), "U8", []int{size}, noise(r, size)})
 		}
 		files[fmt.Sprintf("model-%d.safetensors", i)] = safetensors(list)
+	}
+	for i := range r.IntN(3) {
+		files[fmt.Sprintf("model-%05d-of-00002.gguf", i+1)] = randomGGUF(r, fmt.Sprint("blk.", i)).bytes()
 	}
 	return files
 }
@@ -179,19 +182,19 @@ func TestRawList(t *testing.T) {
 		file  string
 		raw   []string
 		kind  weights.Kind
-		err   error
+		fault weights.Fault
 	}{
 		{story: "safetensors by suffix", file: "m.safetensors", kind: weights.Safetensors},
 		{story: "raw when listed", file: "m.safetensors", raw: []string{"m.safetensors"}, kind: weights.Raw},
 		{story: "another path listed", file: "m.safetensors", raw: []string{"sub/m.safetensors"}, kind: weights.Safetensors},
 		{story: "a suffix in other letters is another suffix", file: "m.SAFETENSORS", kind: weights.Raw},
-		{story: "GGUF not yet", file: "m.gguf", err: weights.ErrGGUF},
+		{story: "GGUF by suffix", file: "m.gguf", fault: weights.BadMagic},
 		{story: "GGUF as raw bytes when listed", file: "m.gguf", raw: []string{"m.gguf"}, kind: weights.Raw},
 	} {
 		t.Run(c.story, func(t *testing.T) {
 			m, err := weights.Digest(t.Context(), folder(map[string][]byte{c.file: content}), weights.Options{Raw: c.raw})
-			if !errors.Is(err, c.err) {
-				t.Fatalf("got error %v, want %v", err, c.err)
+			if got := faultOf(err); got != c.fault {
+				t.Fatalf("got error %v (fault %q), want fault %q", err, got, c.fault)
 			}
 			if err == nil && m.Files[0].Kind != c.kind {
 				t.Errorf("got kind %v, want %v", m.Files[0].Kind, c.kind)
