@@ -54,6 +54,7 @@ func TestRefusesSignedNonsense(t *testing.T) {
 		{"a subject without a name", swap(good, `"name":"model"`, `"name":""`), oms.ErrSubject},
 		{"another label than the hash that was used", statement(filesSHA256, blake, b), oms.ErrAlgorithm},
 		{"an unknown label", statement(filesSHA256, md5, b), oms.ErrAlgorithm},
+		{"the label of a shard, on a file", swap(good, `"algorithm":"sha256"`, `"algorithm":"sha256-sharded-0"`), oms.ErrAlgorithm},
 		{"an unknown hash", swap(good, `"hash_type":"sha256"`, `"hash_type":"md5"`), oms.ErrSerialization},
 		{"a hash that is not computed here", swap(good, `"hash_type":"sha256"`, `"hash_type":"blake3"`), oms.ErrUnsupported},
 		{"a digest in capitals", statement(filesSHA256, upper, b), oms.ErrBadValue},

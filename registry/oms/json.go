@@ -176,8 +176,8 @@ func (r reader) boolean(into *bool) func() error {
 	}
 }
 
-// positive reads an integer from 1 to 2^53 - 1. Python writes the numbers of a
-// protobuf Struct, which are floating point, with a fraction of zero.
+// positive reads an integer from 1 to 2^53 - 1. The Python implementation writes
+// it by way of a floating-point number, with a fraction of zero.
 func (r reader) positive(into *uint64) func() error {
 	return func() error {
 		token, err := r.expect('0')

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -188,7 +189,7 @@ func (m *Manifest) take(list []resource) error {
 	ignored := newIgnored(m.IgnorePaths)
 	for _, e := range list {
 		res := Resource{Name: e.name}
-		if e.algorithm != m.Hash {
+		if !m.names(e.algorithm) {
 			return fault(ErrAlgorithm, at, "%q: got a digest of %q, the signer hashed by %q", e.name, e.algorithm, m.Hash)
 		}
 		if res.Digest, err = hex.DecodeString(e.digest); err != nil || len(res.Digest) != h.size || hex.EncodeToString(res.Digest) != e.digest {
@@ -209,6 +210,13 @@ func (m *Manifest) take(list []resource) error {
 		return fault(ErrResourceOrder, at, "not strictly ascending by name")
 	}
 	return m.group()
+}
+
+// names reports whether a label means the signed hash. The Python implementation
+// labels a shard's digest with the hash and the size, against 6.3.2: there is one
+// reading of that, and no other way to verify what it signs by shards.
+func (s *Serialization) names(label string) bool {
+	return label == s.Hash || s.ShardSize != 0 && label == fmt.Sprintf("%s-sharded-%d", s.Hash, s.ShardSize)
 }
 
 // singleFile is what bundles of before v1.1.0 call a model that is one file.

@@ -106,10 +106,17 @@ func TestComparesShards(t *testing.T) {
 		end := min(i+4, len(long))
 		list = append(list, shard("x:y:"+itoa(i)+":"+itoa(end), long[i:end]))
 	}
+	python := slices.Clone(list)
+	for i := range python {
+		python[i].Algorithm = "sha256-sharded-4"
+	}
+	mislabelled := slices.Clone(python)
+	mislabelled[3].Algorithm = "sha256-sharded-5"
 	byName := slices.SortedFunc(slices.Values(list), func(a, b resource) int { return strings.Compare(a.Name, b.Name) })
 	for _, c := range []struct {
 		story       string
 		list        []resource
+		size        string // instead of 4
 		there       string
 		more        map[string]string
 		want        oms.Fault
@@ -117,6 +124,8 @@ func TestComparesShards(t *testing.T) {
 	}{
 		{story: "by number", list: list, there: long},
 		{story: "by name", list: byName, there: long},
+		{story: "as the Python implementation writes them", list: python, size: "4.0", there: long},
+		{story: "one labelled with another size", list: mislabelled, there: long, want: oms.ErrAlgorithm},
 		{story: "one changed in the middle", list: list, there: long[:9] + "X" + long[10:], want: oms.ErrFiles, differences: "x:y: changed"},
 		{story: "cut short", list: list, there: long[:44], want: oms.ErrFiles, differences: "x:y: changed"},
 		{story: "longer", list: list, there: long + "e", want: oms.ErrFiles, differences: "x:y: changed"},
@@ -124,9 +133,13 @@ func TestComparesShards(t *testing.T) {
 		{story: "another file more", list: list, there: long, more: map[string]string{"full": "1"}, want: oms.ErrFiles, differences: "full: unsigned"},
 	} {
 		t.Run(c.story, func(t *testing.T) {
+			serialization := shards
+			if c.size != "" {
+				serialization = swap(shards, `"shard_size":4`, `"shard_size":`+c.size)
+			}
 			files := map[string]string{"x:y": c.there}
 			maps.Copy(files, c.more)
-			r, err := verify(t.Context(), signStatement(statement(shards, c.list...)), byKey(signer), openFolder(t, write(t, files)), oms.Options{})
+			r, err := verify(t.Context(), signStatement(statement(serialization, c.list...)), byKey(signer), openFolder(t, write(t, files)), oms.Options{})
 			wantFault(t, err, c.want)
 			if len(r.Differences) > 0 && r.Differences[0].String() != c.differences {
 				t.Errorf("differences %v, want %q", r.Differences, c.differences)
