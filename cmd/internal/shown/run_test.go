@@ -42,7 +42,34 @@ func TestPages(t *testing.T) {
 		}
 		t.Run(p.name(), func(t *testing.T) {
 			t.Parallel()
-			newSession(t, p).run(steps)
+			for _, fault := range newSession(t, p).run(steps) {
+				t.Error(fault)
+			}
+		})
+	}
+}
+
+// A runner that finds nothing would look like pages that are true.
+func TestFalsePagesAreFound(t *testing.T) {
+	for _, tt := range []struct{ story, console, fault string }{
+		{"a true page", "$ echo a\na\n$ false\n$ echo $?\n1", ""},
+		{"other output", "$ echo a\nb", "no output as in line 1"},
+		{"a failure that nobody sees", "$ false\n$ true", "exit code 1"},
+		{"a failure at the end", "$ false", "exit code 1"},
+		{"a command that is not there", "$ hallmrk\n…\n$ true", "exit code 127"},
+		{"a shell that ends early", "$ exit\n$ true", "the session ended here"},
+		{"a quote that is not closed", "$ echo 'a\n$ true", "the session ended here"},
+	} {
+		t.Run(tt.story, func(t *testing.T) {
+			p := page{"p.md", "```console\n" + tt.console + "\n```\n"}
+			steps, err := p.steps()
+			if err != nil {
+				t.Fatal(err)
+			}
+			faults := strings.Join(newSession(t, p).run(steps), "\n")
+			if (tt.fault == "") != (faults == "") || !strings.Contains(faults, tt.fault) {
+				t.Errorf("got %q, want %q", faults, tt.fault)
+			}
 		})
 	}
 }
@@ -129,24 +156,27 @@ func (s *session) compile(source []byte, name string) ([]byte, error) {
 	return cmd.CombinedOutput()
 }
 
-// run types all steps and compares.
-func (s *session) run(steps []step) {
+// run types all steps, compares, and returns what differs.
+func (s *session) run(steps []step) (faults []string) {
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	output := s.bash(steps)
 	for i, st := range steps {
 		at := fmt.Sprintf("%s:%d: $ %s", s.page.file, st.line, st.command)
 		printed, code, rest, ok := cutResult(output)
 		if !ok {
-			s.t.Fatalf("%s\nthe session ended here, or took longer than %v; printed:\n%s", at, pageTime, indent(output))
+			fault("%s\nthe session ended here, or took longer than %v; printed:\n%s", at, pageTime, indent(output))
+			return faults
 		}
 		output = rest
 		asked := i+1 < len(steps) && steps[i+1].command == "echo $?"
 		if code != 0 && !asked {
-			s.t.Errorf("%s\nexit code %d, and the page does not ask for it by echo $?; printed:\n%s", at, code, indent(printed))
+			fault("%s\nexit code %d, and the page does not ask for it by echo $?; printed:\n%s", at, code, indent(printed))
 		}
 		if why := match(st.want, printed); why != "" {
-			s.t.Errorf("%s\n%s\nthe page shows:\n%s\nprinted:\n%s", at, why, indent(strings.Join(st.want, "\n")), indent(printed))
+			fault("%s\n%s\nthe page shows:\n%s\nprinted:\n%s", at, why, indent(strings.Join(st.want, "\n")), indent(printed))
 		}
 	}
+	return faults
 }
 
 // bash types the steps into one shell and returns all that it and what it ran
@@ -168,16 +198,15 @@ func (s *session) bash(steps []step) string {
 	if err := cmd.Run(); err != nil && out.Len() == 0 {
 		s.t.Fatal(err)
 	}
-	return strings.NewReplacer(s.grpc, shownGRPC, s.http, shownHTTP, s.dir, "/folder").Replace(out.String())
+	return strings.NewReplacer(s.grpc, shownGRPC, s.http, shownHTTP).Replace(out.String())
 }
 
 // environment is that of somebody who has just logged in.
 func (s *session) environment() []string {
-	env := []string{
-		"PATH=" + s.bin + ":" + bin + ":" + os.Getenv("PATH"), "HOME=" + s.bin, "TMPDIR=" + s.t.TempDir(), "LC_ALL=C.UTF-8",
+	return []string{
+		"PATH=" + s.bin + ":" + bin + ":" + os.Getenv("PATH"), "HOME=" + s.t.TempDir(), "TMPDIR=" + s.t.TempDir(), "LC_ALL=C.UTF-8",
 		"HALLMARK_SERVER=" + s.grpc,
 	}
-	return env
 }
 
 // The mark stands in no output of ours.
