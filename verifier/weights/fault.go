@@ -46,6 +46,13 @@ const (
 	PaddingNotZero   Fault = "padding-not-zero"  //
 )
 
+// What else can be wrong with the index of a sharded model.
+const (
+	BadIndex      Fault = "bad-index"      // not an object whose weight_map has a file for each tensor
+	IndexedFile   Fault = "indexed-file"   // a file that it names is no safetensors file of the model
+	IndexedTensor Fault = "indexed-tensor" // a file that it names has not just the tensors that it lists there
+)
+
 // What else can be wrong with a manifest.
 const (
 	ManifestTooLong Fault = "manifest-too-long"

@@ -24,6 +24,7 @@ type job struct {
 	file   File
 	raw    hash.Hash // the file's own SHA-256, fed in order; nil when Fast leaves it out
 	keep   bool      // keep chunk lists
+	want   *[32]byte // the root that a file must have which was read before; nil for others
 
 	source  io.ReaderAt
 	closer  io.Closer // nil while not open
@@ -157,6 +158,9 @@ func (j *job) finish() error {
 	}
 	if j.file.Kind != Raw {
 		j.file.Root = j.file.tensorsRoot()
+	}
+	if j.want != nil && j.file.Root != *j.want {
+		return fmt.Errorf("%w: it is another file than the index that was checked", ErrChanged)
 	}
 	if j.raw != nil {
 		j.file.SHA256 = sum(j.raw)

@@ -3,6 +3,7 @@ package weights
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
 
 	"github.com/transparency-dev/merkle/rfc6962"
 
@@ -81,6 +82,13 @@ func ChunkRoot(chunks [][32]byte) [32]byte {
 		tree.Add(c)
 	}
 	return tree.Root()
+}
+
+// newChunkHash is the hash of a chunk leaf, begun.
+func newChunkHash() hash.Hash {
+	h := sha256.New()
+	h.Write([]byte(chunkPrefix))
+	return h
 }
 
 func hashLeaf(leaf []byte) [32]byte { return [32]byte(rfc6962.DefaultHasher.HashLeaf(leaf)) }

@@ -118,8 +118,8 @@ func TestModelVectors(t *testing.T) {
 	var all modelVectors
 	readVectors(t, "models.json", &all)
 	if *update {
-		all.Cases = slices.DeleteFunc(all.Cases, func(c modelVector) bool { return strings.HasPrefix(c.Name, "GGUF") })
-		all.Cases = append(all.Cases, ggufCases()...)
+		all.Cases = slices.DeleteFunc(all.Cases, func(c modelVector) bool { return strings.HasPrefix(c.Name, "GGUF") || strings.HasPrefix(c.Name, "index") })
+		all.Cases = slices.Concat(all.Cases, indexCases(), ggufCases())
 	}
 	for i := range all.Cases {
 		c := &all.Cases[i]
@@ -149,6 +149,37 @@ func TestModelVectors(t *testing.T) {
 		})
 	}
 	writeVectors(t, "models.json", all)
+}
+
+// indexCases are the vectors of sharded models.
+func indexCases() []modelVector {
+	one := func(weightMap string, fault weights.Fault, name string) modelVector {
+		c := modelVector{Name: "index: " + name, Error: string(fault), Files: []vectorFile{
+			{Path: "model.safetensors.index.json", Parts: []vectorPart{{Text: `{"metadata":{"total_size":3},"weight_map":` + weightMap + "}"}}},
+		}}
+		for path, content := range map[string][]byte{"1.safetensors": shard("a", "b"), "2.safetensors": shard("c")} {
+			c.Files = append(c.Files, vectorFile{Path: path, Parts: []vectorPart{{Base64: base64.StdEncoding.EncodeToString(content)}}})
+		}
+		slices.SortFunc(c.Files, func(a, b vectorFile) int { return strings.Compare(a.Path, b.Path) })
+		return c
+	}
+	const good = `{"a":"1.safetensors","b":"1.safetensors","c":"2.safetensors"}`
+	inList := one(`{"a":"9.safetensors"}`, "", "a wrong one in the raw list")
+	inList.Raw = []string{"model.safetensors.index.json"}
+	return []modelVector{
+		one(good, "", "it agrees with two files"),
+		one(`{"c":"2.safetensors"}`, "", "a file that it does not name"),
+		inList,
+		one(`{"a":"1.safetensors","b":"2.safetensors","c":"2.safetensors"}`, weights.IndexedTensor, "a tensor for the wrong file"),
+		one(`{"a":"1.safetensors","c":"2.safetensors"}`, weights.IndexedTensor, "a tensor not listed"),
+		one(`{"d":"2.safetensors","c":"2.safetensors"}`, weights.IndexedTensor, "a tensor that is not there"),
+		one(`{"a":"3.safetensors"}`, weights.IndexedFile, "a file that is not there"),
+		one(`{"a":"model.safetensors.index.json"}`, weights.IndexedFile, "a file without tensors"),
+		one(`{"a":"../1.safetensors"}`, weights.BadIndex, "a path that leads out"),
+		one(`{"a":["1.safetensors"]}`, weights.BadIndex, "a list of files"),
+		one(`{"c":"2.safetensors","c":"1.safetensors"}`, weights.DuplicateName, "a tensor twice"),
+		one(`{},"x":`, weights.BadJSON, "no JSON"),
+	}
 }
 
 // ggufCases are the vectors of GGUF files, which no one writes by hand.

@@ -118,8 +118,8 @@ type Options struct {
 	Progress func(done, total uint64)
 }
 
-// Digest hashes the folder (or single file) o.Tree.Root of fsys. It reads each byte once. The headers of safetensors and
-// GGUF files are all read and checked first, so that a malformed one is reported before hours of hashing.
+// Digest hashes the folder (or single file) o.Tree.Root of fsys. It reads each byte once (an index of shards twice). The
+// headers of safetensors and GGUF files, and the indexes, are all read and checked first, so that a malformed one is reported before hours of hashing.
 //
 // The error is a *filetree.Error for a path or link that is refused, a *FormatError for a malformed file, or wraps
 // ErrChanged, what fsys returned, or ctx.Err().
@@ -144,6 +144,9 @@ func Digest(ctx context.Context, fsys fs.FS, o Options) (*Model, error) {
 		if jobs[i], err = newJob(fsys, f, o); err != nil {
 			return nil, err
 		}
+	}
+	if err := checkIndexes(ctx, fsys, jobs, o.Raw); err != nil {
+		return nil, err
 	}
 	if err := hashAll(ctx, fsys, jobs, listing.Bytes, o); err != nil {
 		return nil, err
