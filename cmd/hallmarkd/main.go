@@ -21,7 +21,7 @@ Commands:
            make keys, the sign guard and a log whose first entry founds its ledger
   serve    --data DIR [--grpc ADDR] [--http ADDR] [--config FILE]
            serve the log; SIGTERM drains and exits
-  dev      [--data DIR]
+  dev      [--data DIR] [--grpc ADDR] [--http ADDR]
            init if needed, then serve; prints what to type next
   fsck     --data DIR
            recompute everything from the entries
