@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/transparency-dev/merkle/rfc6962"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hallmark-registry/hallmark/registry/index"
@@ -110,7 +111,8 @@ func (r *Registry) followOnce(ctx context.Context) error {
 }
 
 // read reads one batch and does on all cores what needs no state. What this
-// process published itself is taken from its flights.
+// process published itself is taken from its flights; anything else must be what
+// the tree holds at its place, or a bit that flipped on disk would be folded.
 func (r *Registry) read(ctx context.Context, from uint64, head *tlog.Published) ([]*ledger.Input, [][]byte, error) {
 	size := min(head.Size, from+followBatch)
 	raws := make([][]byte, 0, size-from)
@@ -138,6 +140,14 @@ func (r *Registry) read(ctx context.Context, from uint64, head *tlog.Published) 
 	for chunk := range slices.Chunk(unknown, len(unknown)/runtime.GOMAXPROCS(0)+1) {
 		g.Go(func() error {
 			for _, i := range chunk {
+				at := from + uint64(i)
+				leaf, err := r.stored.LeafHash(ctx, at, head)
+				if err != nil {
+					return err
+				}
+				if !bytes.Equal(rfc6962.DefaultHasher.HashLeaf(raws[i]), leaf[:]) {
+					return fmt.Errorf("entry %d as stored is not the one in the tree: run fsck", at)
+				}
 				inputs[i] = ledger.Read(raws[i])
 			}
 			return ctx.Err()

@@ -44,6 +44,10 @@ const (
 	// that is further behind is a fault to be shown, not to be waited for.
 	catchUpWait = 2 * time.Second
 
+	// followCache is what the follower keeps of tiles, in bytes. It reads them one
+	// after the other.
+	followCache = 64 << 10
+
 	// memoSize is how many checkpoints the self-check remembers: those of the
 	// last seconds.
 	memoSize = 64
@@ -69,6 +73,7 @@ type Registry struct {
 	Config
 	memo    *checkpoint.Memo
 	flights *flights
+	stored  *tlog.Prover // of the log as it lies there, for the follower
 
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the follower has ended
@@ -93,6 +98,7 @@ func Open(ctx context.Context, c Config) (*Registry, error) {
 		Config:  c,
 		memo:    checkpoint.NewMemo(c.Trust, memoSize),
 		flights: newFlights(),
+		stored:  tlog.NewProver(c.Log, followCache),
 		cancel:  cancel,
 		done:    make(chan struct{}),
 		moved:   make(chan struct{}),

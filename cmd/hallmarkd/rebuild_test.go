@@ -2,6 +2,9 @@ package main_test
 
 import (
 	"bytes"
+	"errors"
+	"io"
+	"net/http"
 	"path/filepath"
 	"testing"
 )
@@ -70,6 +73,44 @@ func TestRebuildRefusesADamagedLog(t *testing.T) {
 	if after := string(read(t, filepath.Join(dir, "index.db"))); after != before {
 		t.Error("it changed the index all the same")
 	}
+}
+
+// TestDamagedLogIsNotFolded has index and fold follow a log in which a bit has
+// flipped since it was signed. The server serves what it can and says what is
+// wrong, and answers nothing that rests on that bit.
+func TestDamagedLogIsNotFolded(t *testing.T) {
+	dir := found(t)
+	l := newLoad(t, dir)
+	s := serve(t, dir)
+	l.publish(s, 2*256+10)
+	s.stop()
+	flip(t, filepath.Join(dir, "log/tile/entries/000"), 50)
+	remove(t, filepath.Join(dir, "index.db"))
+	remove(t, filepath.Join(dir, "state.db"))
+	s = serve(t, dir)
+	for { // until it has found out
+		response, err := http.Get("http://" + s.http + "/healthz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		if err := errors.Join(err, response.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if response.StatusCode == http.StatusServiceUnavailable {
+			if want := "entry 255 as stored is not the one in the tree"; !bytes.Contains(body, []byte(want)) {
+				t.Errorf("unhealthy: %s, want %q", body, want)
+			}
+			break
+		}
+		if t.Context().Err() != nil {
+			return
+		}
+	}
+	if _, _, err := s.client().Checkpoint(t.Context()); err != nil {
+		t.Errorf("checkpoint: %v", err)
+	}
+	s.stop()
 }
 
 // TestForeignIndexIsNotTouched puts a file there that is no index of this log.
