@@ -55,17 +55,21 @@ func (b *bench) digestRow(ctx context.Context, dir string, f folderPlan, fast bo
 		args, name, need = append(args, "--fast"), "--fast", 0.8
 	}
 	var best, core float64 // MiB a second
+	var note string        // of the best round
 	for range b.plan.rounds {
 		rate, err := b.plan.oneRound(hashBlock())
 		if err != nil {
 			return r, 0, err
 		}
 		core = max(core, rate)
-		took, memory, err := b.command(ctx, "hallmark", args...).watched()
+		used, memory, err := b.command(ctx, "hallmark", args...).watched()
 		if err != nil {
 			return r, peak, err
 		}
-		best, peak = max(best, float64(f.files)*float64(f.size)/mib/took.Seconds()), max(peak, memory)
+		peak = max(peak, memory)
+		if rate := float64(f.files) * float64(f.size) / mib / used.took.Seconds(); rate > best {
+			best, note = rate, used.text()
+		}
 	}
 	limit := cores() * core
 	if !fast {
@@ -75,17 +79,19 @@ func (b *bench) digestRow(ctx context.Context, dir string, f folderPlan, fast bo
 		what:  fmt.Sprintf("hallmark digest %s, %d x %d MiB", name, f.files, f.size/mib),
 		value: best, unit: "MiB/s", beside: "SHA-256's limit", peer: limit,
 		must: must{relation: atLeast, bound: need, ofRatio: true},
+		note: note,
 	}, peak, nil
 }
 
-// watched runs the command and returns how long it took, and its peak memory in
-// MiB, which is 0 where there is no telling.
-func (c command) watched() (took time.Duration, peak float64, err error) {
+// watched runs the command and returns what it took of the cores, and its peak
+// memory in MiB, which is 0 where there is no telling.
+func (c command) watched() (used cpuReading, peak float64, err error) {
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
+	idle, idleErr := idleTime()
 	start := time.Now()
 	if err := c.Start(); err != nil {
-		return 0, 0, err
+		return used, 0, err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
@@ -95,9 +101,12 @@ func (c command) watched() (took time.Duration, peak float64, err error) {
 		select {
 		case err := <-ended:
 			if err != nil {
-				return 0, 0, fmt.Errorf("%s: %w: %s", filepath.Base(c.Path), err, bytes.TrimSpace(stderr.Bytes()))
+				return used, 0, fmt.Errorf("%s: %w: %s", filepath.Base(c.Path), err, bytes.TrimSpace(stderr.Bytes()))
 			}
-			return time.Since(start), peak, nil
+			used.took = time.Since(start)
+			now, err := idleTime()
+			used.ours, used.idle, used.err = c.ProcessState.UserTime()+c.ProcessState.SystemTime(), now-idle, errors.Join(idleErr, err)
+			return used, peak, nil
 		case <-poll.C:
 			if now, err := peakMemory(c.Process.Pid); err == nil {
 				peak = now
