@@ -57,6 +57,7 @@ func TestRefusesSignedNonsense(t *testing.T) {
 		{"the label of a shard, on a file", swap(good, `"algorithm":"sha256"`, `"algorithm":"sha256-sharded-0"`), oms.ErrAlgorithm},
 		{"an unknown hash", swap(good, `"hash_type":"sha256"`, `"hash_type":"md5"`), oms.ErrSerialization},
 		{"a hash that is not computed here", swap(good, `"hash_type":"sha256"`, `"hash_type":"blake3"`), oms.ErrUnsupported},
+		{"BLAKE2b, with digests of SHA-256", strings.ReplaceAll(good, `"sha256",`, `"blake2b",`), oms.ErrBadValue},
 		{"a digest in capitals", statement(filesSHA256, upper, b), oms.ErrBadValue},
 		{"a digest a byte short", statement(filesSHA256, short, b), oms.ErrBadValue},
 		{"an unknown method", swap(good, `"files"`, `"folders"`), oms.ErrSerialization},

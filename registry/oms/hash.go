@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"sync"
 
+	"golang.org/x/crypto/blake2b"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -27,10 +28,21 @@ func hashOf(name string) (algorithm, error) {
 	switch name {
 	case "sha256":
 		return algorithm{sha256.Size, sha256.New}, nil
-	case "blake2b", "blake3":
-		return algorithm{}, fault(ErrUnsupported, "/predicate/serialization/hash_type", "%q is not computed by this version; sha256 is", name)
+	case "blake2b":
+		return algorithm{blake2b.Size, newBLAKE2b}, nil
+	case "blake3":
+		return algorithm{}, fault(ErrUnsupported, "/predicate/serialization/hash_type", "%q is not computed by this version; sha256 and blake2b are", name)
 	}
 	return algorithm{}, fault(ErrSerialization, "/predicate/serialization/hash_type", "got %q, want sha256, blake2b or blake3", name)
+}
+
+// newBLAKE2b returns BLAKE2b-512 without a key. Only a key can be refused.
+func newBLAKE2b() hash.Hash {
+	h, err := blake2b.New512(nil)
+	if err != nil {
+		panic("oms: BLAKE2b without a key: " + err.Error())
+	}
+	return h
 }
 
 // bufferSize is how many bytes are read at once: enough for the disk, and small

@@ -179,6 +179,16 @@ func TestSingleFile(t *testing.T) {
 	}
 }
 
+// The digest is RFC 7693, appendix A.
+func TestComparesByBLAKE2b(t *testing.T) {
+	const abc = "ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d17d87c5392aab792dc252d5de4533cc9518d38aa8dbf1925ab92386edd4009923"
+	bundle := signStatement(statement(`{"method":"files","hash_type":"blake2b","allow_symlinks":false}`, resource{"a", "blake2b", abc}))
+	for text, want := range map[string]oms.Fault{"abc": "", "abd": oms.ErrFiles} {
+		_, err := verify(t.Context(), bundle, byKey(signer), openFolder(t, write(t, map[string]string{"a": text})), oms.Options{})
+		wantFault(t, err, want)
+	}
+}
+
 func TestStopsWhenToldTo(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
