@@ -58,6 +58,27 @@ func TestRebuild(t *testing.T) {
 	}
 }
 
+// TestRebuildCutOff kills rebuild as soon as it begins a new index.
+func TestRebuildCutOff(t *testing.T) {
+	dir := found(t)
+	l := newLoad(t, dir)
+	s := serve(t, dir)
+	l.publish(s, 600)
+	size := l.checkTiles(s)
+	want := rebuilt{size, stateDigest(t, s, size)}
+	s.stop()
+	for _, path := range []string{"index.db", "index.db-wal", "state.db"} {
+		remove(t, filepath.Join(dir, "index.db"))
+		remove(t, filepath.Join(dir, "state.db"))
+		killOnce(t, filepath.Join(dir, path), "rebuild", "--data", dir)
+		s := serve(t, dir)
+		if got := (rebuilt{size, stateDigest(t, s, size)}); got != want {
+			t.Errorf("served after a rebuild that was killed at %s: %v, want %v", path, got, want)
+		}
+		s.stop()
+	}
+}
+
 // TestRebuildRefusesADamagedLog: what is folded from it would be wrong and look
 // right. Index and fold stay as they are.
 func TestRebuildRefusesADamagedLog(t *testing.T) {
