@@ -47,8 +47,12 @@ func describeStatement(st *statement.Statement) []field {
 		fields = append(fields, field{"ignored", strings.Join(m.Ignored, ", ")}, field{"raw", strings.Join(m.Raw, ", ")})
 	}
 	if d := st.Dataset; d != nil {
+		salted := ""
+		if d.Salted {
+			salted = ", salted"
+		}
 		fields = append(fields,
-			field{"records", fmt.Sprintf("%d in %d files, %d bytes, by %s", d.Records, d.Files, d.Bytes, d.Form)},
+			field{"records", fmt.Sprintf("%d in %d files, %d bytes, by %s%s", d.Records, d.Files, d.Bytes, d.Form, salted)},
 			field{"license", d.License}, field{"sources", strings.Join(d.Sources, ", ")}, field{"modalities", strings.Join(d.Modalities, ", ")})
 	}
 	return fields
