@@ -53,7 +53,7 @@ const (
 	IndexedTensor Fault = "indexed-tensor" // a file that it names has not just the tensors that it lists there
 )
 
-// What else can be wrong with a manifest.
+// What else can be wrong with a manifest, or a chunk list.
 const (
 	ManifestTooLong Fault = "manifest-too-long"
 	ManifestSyntax  Fault = "manifest-syntax" // a wrong type, an unknown or a missing member
@@ -64,6 +64,7 @@ const (
 	TensorOrder     Fault = "tensor-order"    // not ascending by begin, end, name; in a GGUF header, by offset
 	BadHeaderSize   Fault = "bad-header-size" // impossible for the kind of file
 	RootMismatch    Fault = "root-mismatch"   // a root is not the one over what it names
+	BadChunkList    Fault = "bad-chunk-list"  // not 32 bytes for each chunk
 )
 
 // FormatError says that a file, or a manifest, is not well formed. It names the fault where it lies.

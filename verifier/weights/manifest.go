@@ -121,3 +121,15 @@ func appendString(b []byte, s string) []byte {
 	}
 	return b
 }
+
+// CheckRaw holds the manifest against the raw list of the signed statement: a file whose suffix promises tensors is hashed as
+// raw exactly if its path stands in that list. The error is a *FormatError.
+func (m *Manifest) CheckRaw(raw []string) error {
+	for i := range m.Files {
+		f := &m.Files[i]
+		if want := kindOf(f.Path, raw); f.Kind != want {
+			return inFile(fault(BadKind, "kind is %v, want %v, as the raw list has it", f.Kind, want), f.Path)
+		}
+	}
+	return nil
+}

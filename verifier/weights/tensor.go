@@ -3,6 +3,7 @@ package weights
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -13,6 +14,72 @@ import (
 // bytes are, and these bytes, and nothing else. It returns how the file differs from the manifest, so far as
 // the tensor is concerned; nothing when it is the tensor that the manifest names.
 func CheckTensor(ctx context.Context, fsys fs.FS, name string, f *File, t *Tensor) ([]Difference, error) {
+	return check(fsys, name, f, func(src fs.File) error {
+		header, err := hashHeader(src, f.Header.Size)
+		if err != nil {
+			return err
+		}
+		if header != f.Header.Leaf {
+			return differs(f, "", "header is %x, want %x", header, f.Header.Leaf)
+		}
+		at, ok := src.(io.ReaderAt)
+		if !ok {
+			s := newSequence(src)
+			if err := s.skip(int64(t.Begin)); err != nil {
+				return err
+			}
+			s.pos += int64(f.Header.Size)
+			at = s
+		}
+		return checkPart(ctx, at, f, f.span(t), t.Name, t.Root)
+	})
+}
+
+// CheckRange holds the bytes from begin to before end of a file against a manifest; name is the file's within fsys. What can
+// be proven is a whole header, tensor or raw file: it reads each that the range touches, all of it; but where f has a
+// chunk list only the chunks that the range touches, each at most 1 MiB. It returns how the file differs
+// there from the manifest. The error is ErrRange when the file has no such bytes.
+func CheckRange(ctx context.Context, fsys fs.FS, name string, f *File, begin, end uint64) ([]Difference, error) {
+	if begin >= end || end > f.Size {
+		return nil, fmt.Errorf("%w: bytes %d to %d, want at least one byte of %d", ErrRange, begin, end, f.Size)
+	}
+	return check(fsys, name, f, func(src fs.File) error {
+		at, ok := src.(io.ReaderAt)
+		if !ok {
+			return fmt.Errorf("%w: the file can't be read at an offset", errors.ErrUnsupported)
+		}
+		return NewVerifiedReader(at, f).check(ctx, begin, end)
+	})
+}
+
+// check proves a range without handing it out, and so has no need to read a part twice that has no chunk list.
+func (r *VerifiedReader) check(ctx context.Context, at, end uint64) error {
+	for at < end {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		i := r.partAt(at)
+		if i == padding || at < r.file.Header.Size || r.file.chunkList(i) != nil {
+			b, err := r.proven(at)
+			if err != nil {
+				return err
+			}
+			at += uint64(len(b))
+			continue
+		}
+		if err := checkPart(ctx, r.src, r.file, r.parts[i], r.name(i), r.file.partRoot(i)); err != nil {
+			return r.cutShort(err)
+		}
+		at = r.parts[i].end
+	}
+	return nil
+}
+
+// ErrRange says that a file has no such range of bytes.
+var ErrRange = errors.New("no such range")
+
+// check opens the file and turns a *DifferenceError into its difference.
+func check(fsys fs.FS, name string, f *File, do func(src fs.File) error) ([]Difference, error) {
 	src, err := fsys.Open(name)
 	if err != nil {
 		return nil, err
@@ -22,27 +89,23 @@ func CheckTensor(ctx context.Context, fsys fs.FS, name string, f *File, t *Tenso
 	if err != nil {
 		return nil, err
 	}
-	differs := func(tensor, format string, args ...any) ([]Difference, error) {
-		return []Difference{{Path: f.Path, Tensor: tensor, Change: Changed, Detail: fmt.Sprintf(format, args...)}}, nil
-	}
 	if got := uint64(info.Size()); got != f.Size {
-		return differs("", "size is %d, want %d", got, f.Size)
+		err = differs(f, "", "size is %d, want %d", got, f.Size)
+	} else {
+		err = do(src)
 	}
-	header, err := hashHeader(src, f.Header.Size)
-	if err != nil {
+	var d *DifferenceError
+	switch {
+	case errors.As(err, &d):
+		return []Difference{d.Difference}, nil
+	case err != nil:
 		return nil, fmt.Errorf("%q: %w", name, err)
-	}
-	if header != f.Header.Leaf {
-		return differs("", "header is %x, want %x", header, f.Header.Leaf)
-	}
-	root, err := hashRange(ctx, src, f.Header.Size, t)
-	if err != nil {
-		return nil, fmt.Errorf("%q: %w", name, err)
-	}
-	if root != t.Root {
-		return differs(t.Name, "content root is %x, want %x", root, t.Root)
 	}
 	return nil, nil
+}
+
+func differs(f *File, tensor, format string, args ...any) error {
+	return &DifferenceError{Difference{Path: f.Path, Tensor: tensor, Change: Changed, Detail: fmt.Sprintf(format, args...)}}
 }
 
 func hashHeader(r io.Reader, size uint64) ([32]byte, error) {
@@ -52,35 +115,36 @@ func hashHeader(r io.Reader, size uint64) ([32]byte, error) {
 	return sum(leaf), changed(err)
 }
 
-// hashRange computes the root of t in src, which has been read as far as the end of its header.
-func hashRange(ctx context.Context, src fs.File, header uint64, t *Tensor) ([32]byte, error) {
-	at, ok := src.(io.ReaderAt)
-	if !ok {
-		s := newSequence(src)
-		if err := s.skip(int64(t.Begin)); err != nil {
-			return [32]byte{}, err
-		}
-		s.pos += int64(header)
-		at = s
+// checkPart hashes a whole raw file or tensor.
+func checkPart(ctx context.Context, src io.ReaderAt, f *File, where span, tensor string, root [32]byte) error {
+	got, err := hashSpan(ctx, src, where, false)
+	if err != nil {
+		return err
 	}
-	size := t.End - t.Begin
-	where := span{header + t.Begin, header + t.End}
-	part := job{cut: cutter{parts: []span{where}, offset: where.begin, end: where.end}} // as if it were a raw file
+	if got.Root != root {
+		return differs(f, tensor, "content root is %x, want %x", got.Root, root)
+	}
+	return nil
+}
+
+// hashSpan computes the root of a stretch of src as if it were a raw file, and its chunk list if that is to be kept.
+func hashSpan(ctx context.Context, src io.ReaderAt, where span, keep bool) (*File, error) {
+	part := job{keep: keep, cut: cutter{parts: []span{where}, offset: where.begin, end: where.end}}
 	h := sha256.New()
-	b := &block{data: make([]byte, min(size, ChunkSize))}
+	b := &block{data: make([]byte, min(where.end-where.begin, ChunkSize))}
 	for part.cut.more() {
 		if err := ctx.Err(); err != nil {
-			return [32]byte{}, err
+			return nil, err
 		}
 		b.data = b.data[:part.cut.next(b)]
-		if err := b.read(at); err != nil {
-			return [32]byte{}, err
+		if err := b.read(src); err != nil {
+			return nil, err
 		}
 		if err := b.hash(h); err != nil {
-			return [32]byte{}, err
+			return nil, err
 		}
 		part.take(b)
 	}
 	part.endPart()
-	return part.file.Root, nil
+	return &part.file, nil
 }

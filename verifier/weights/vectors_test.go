@@ -118,7 +118,9 @@ func TestModelVectors(t *testing.T) {
 	var all modelVectors
 	readVectors(t, "models.json", &all)
 	if *update {
-		all.Cases = slices.DeleteFunc(all.Cases, func(c modelVector) bool { return strings.HasPrefix(c.Name, "GGUF") || strings.HasPrefix(c.Name, "index") })
+		all.Cases = slices.DeleteFunc(all.Cases, func(c modelVector) bool {
+			return strings.HasPrefix(c.Name, "GGUF") || strings.HasPrefix(c.Name, "index")
+		})
 		all.Cases = slices.Concat(all.Cases, indexCases(), ggufCases())
 	}
 	for i := range all.Cases {
