@@ -49,12 +49,13 @@ const (
 type Check struct {
 	Name    string // stable: files, opening, entry, publisher, inclusion, checkpoint, cosigners, related, status, freshness, bundle
 	Result  Result
-	Class   Class  // of a failure
-	Reason  string // stable UPPER_SNAKE name of a failure, else ""
-	Message string // one line for people
-	Got     string // what was found, where a failure compares
-	Want    string // what was expected
-	Hint    string // what may help
+	Class   Class    // of a failure
+	Reason  string   // stable UPPER_SNAKE name of a failure, else ""
+	Message string   // one line for people
+	Lines   []string // Message cut into its findings, where there are several, for whoever has room for a line each
+	Got     string   // what was found, where a failure compares
+	Want    string   // what was expected
+	Hint    string   // what may help
 }
 
 // A Step is one hash of the Merkle path: the node so far is joined with its
@@ -169,7 +170,11 @@ func (r *Report) Text() string {
 	var b bytes.Buffer
 	for _, c := range r.Checks {
 		mark := map[Result]string{OK: " ok ", Failed: "FAIL", Skipped: " -- ", NotAsked: " -- "}[c.Result]
-		fmt.Fprintf(&b, "%s  %-10s  %s\n", mark, c.Name, printable(c.Message))
+		first, rest := c.lines()
+		fmt.Fprintf(&b, "%s  %-10s  %s\n", mark, c.Name, printable(first))
+		for _, line := range rest {
+			fmt.Fprintf(&b, "%18s%s\n", "", printable(line))
+		}
 		if c.Result != Failed {
 			continue
 		}
@@ -185,6 +190,14 @@ func (r *Report) Text() string {
 		b.WriteString("verified\n")
 	}
 	return b.String()
+}
+
+// lines returns the message as Text draws it.
+func (c *Check) lines() (first string, rest []string) {
+	if len(c.Lines) == 0 {
+		return c.Message, nil
+	}
+	return c.Lines[0], c.Lines[1:]
 }
 
 // printable keeps what files and bundles say from steering a terminal.

@@ -44,7 +44,9 @@ func (v *verification) modelFiles(s *Subject) {
 		return
 	}
 	if want := v.stmt.Subjects[0].Digest; got.Digest != want {
-		r.add(Check{Name: "files", Result: Failed, Class: ClassDifference, Reason: "FILES_DIFFER", Message: v.differences(got),
+		lines := v.differences(got)
+		r.add(Check{Name: "files", Result: Failed, Class: ClassDifference, Reason: "FILES_DIFFER",
+			Message: strings.Join(lines, "; "), Lines: lines,
 			Got: statement.Digest(got.Digest).String(), Want: want.String()})
 		return
 	}
@@ -93,24 +95,24 @@ func (v *verification) unreadable(err error) {
 	v.report.fail("files", ClassUnknown, "FILES_UNREADABLE", err)
 }
 
-// maxNamed bounds the differences that one line names.
+// maxNamed bounds the differences that a report names.
 const maxNamed = 8
 
 // differences names what differs, as far as the bundle lets it: by the
 // manifest, if one is there and proves to be this model's; else by the files
 // that the statement lists.
-func (v *verification) differences(got *weights.Model) string {
+func (v *verification) differences(got *weights.Model) []string {
 	names := v.byManifest(got)
 	if names == nil {
 		names = v.byListedFiles(got)
 	}
 	switch {
 	case len(names) == 0:
-		return "another model; the bundle's manifest would say which file, and it carries none"
+		return []string{"another model; the bundle's manifest would say which file, and it carries none"}
 	case len(names) > maxNamed:
 		names = append(names[:maxNamed], fmt.Sprintf("and %d more", len(names)-maxNamed))
 	}
-	return strings.Join(names, "; ")
+	return names
 }
 
 func (v *verification) byManifest(got *weights.Model) []string {

@@ -422,6 +422,28 @@ func TestDifferencesAreNamed(t *testing.T) {
 	}
 }
 
+// People get a line for each difference, a program one message.
+func TestSeveralDifferencesHaveALineEach(t *testing.T) {
+	w := newWorld(t)
+	d := w.folder["model.safetensors"].Data
+	d[len(d)-1] ^= 1
+	w.folder["config.json"].Data[0] ^= 1
+	r := w.verify(w.bundle(3), w.trust(), w.subject())
+	message := r.Check("files").Message
+	differences := strings.Split(message, "; ")
+	if len(differences) != 2 {
+		t.Fatalf("message %q, want two differences", message)
+	}
+	want := fmt.Sprintf("FAIL  files       %s\n                  %s\n             got  ", differences[0], differences[1])
+	if got := r.Text(); !strings.HasPrefix(got, want) {
+		t.Errorf("got\n%s\nwant it to begin\n%s", got, want)
+	}
+	text, err := r.MarshalJSON()
+	if err != nil || !strings.Contains(string(text), differences[0]+"; "+differences[1]) {
+		t.Errorf("JSON has not both in its message: %s, %v", text, err)
+	}
+}
+
 func TestTrustMustBeUsable(t *testing.T) {
 	w := newWorld(t)
 	text, err := w.bundle(3).Marshal()
