@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -69,7 +70,7 @@ type site struct {
 // options bend a site where a test wants it bent.
 type options struct {
 	tiles func(tlog.Reader) tlog.Reader // what proofs are built from
-	log   func(tlog.Log) tlog.Log       // what is appended to
+	disk  func(fs.FS) fs.FS             // what the guard reads back
 }
 
 func newSite(t testing.TB) *site { return openSite(t, t.TempDir(), options{}) }
@@ -99,13 +100,14 @@ func openSite(t testing.TB, dir string, o options) *site {
 	}
 	logDir := filepath.Join(dir, "log")
 	check(os.MkdirAll(logDir, 0o755))
-	guard := tlog.NewGuard(signer, store, tlog.NewFolder(os.DirFS(logDir)), filepath.Join(dir, "evidence"))
+	disk := os.DirFS(logDir)
+	if o.disk != nil {
+		disk = o.disk(disk)
+	}
+	guard := tlog.NewGuard(signer, store, tlog.NewFolder(disk), filepath.Join(dir, "evidence"))
 	var engine tlog.Log
 	engine, err = tessera.Open(ctx, tessera.Options{Dir: logDir, Guard: guard})
 	check(err)
-	if o.log != nil {
-		engine = o.log(engine)
-	}
 	publication, err := tlog.NewPublication(ctx, engine, signer.Key(), guard)
 	check(err)
 	s.found(ctx, engine, publication, founding)
