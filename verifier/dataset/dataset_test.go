@@ -144,6 +144,15 @@ func FuzzLines(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		files := map[string]string{"a/b": string(a), "a.b": string(b)}
 		for _, split := range []dataset.Split{dataset.Lines, dataset.WholeFiles} {
+			for _, salts := range []*dataset.SaltTree{nil, dataset.NewSaltTree(testSeed)} {
+				d, err := dataset.Digest(t.Context(), folder(files), dataset.Options{Split: split, Salts: salts, Workers: 2})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if want := referenceDigest(files, split, salts); !bytes.Equal(d.Digest[:], want) {
+					t.Fatalf("%q by %v, salted %t: got %x, want %x", files, split, d.Salted, d.Digest, want)
+				}
+			}
 			want := referenceDigest(files, split, nil)
 			for _, fsys := range []fs.FS{folder(files), slowFS{folder(files)}} {
 				got := digest(t, fsys, split)
