@@ -31,11 +31,8 @@ demo: build ## run the demo; KEEP=1 leaves its server running until interrupted
 # --- test
 
 # What CI runs, cheapest first: a typing error should not wait for the fuzzer.
-# The test of outside judges joins as soon as there is a script for it.
-JUDGES := $(if $(wildcard .ci/judges.sh),judges)
-
 .PHONY: test
-test: fresh need fmt vet staticcheck generated unit race $(JUDGES) fuzz-short ## everything that CI runs
+test: fresh need fmt vet staticcheck generated unit race fuzz-short ## everything that CI runs
 	@.ci/gotest.sh --sum
 
 .PHONY: fresh
@@ -77,13 +74,6 @@ race:
 	@echo "== unit tests of the registry under the race detector"
 	@.ci/gotest.sh "unit tests under the race detector" -race ./registry/...
 
-ifneq ($(JUDGES),)
-.PHONY: judges
-judges: # software by others judges a log of ours
-	@echo "== outside judges"
-	@.ci/judges.sh
-endif
-
 .PHONY: fuzz-short
 fuzz-short:
 	@echo "== fuzzing"
@@ -92,6 +82,10 @@ fuzz-short:
 .PHONY: fuzz
 fuzz: ## fuzz every parser for longer; FUZZTIME=2m each
 	@.ci/fuzz.sh $(or $(FUZZTIME),2m)
+
+.PHONY: crash
+crash: ## kill a server under load, again and again; ROUNDS=50, HALLMARK_CRASH_SEED repeats a run
+	@HALLMARK_CRASH_ROUNDS=$(or $(ROUNDS),50) $(GO) test -count=1 -timeout=30m -v -run 'TestCrash$$' ./cmd/hallmarkd
 
 .PHONY: lint
 lint: fmt vet staticcheck ## the checks that run no code
