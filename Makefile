@@ -32,7 +32,7 @@ demo: build ## run the demo; KEEP=1 leaves its server running until interrupted
 
 # What CI runs, cheapest first: a typing error should not wait for the fuzzer.
 .PHONY: test
-test: fresh need fmt vet staticcheck generated unit race fuzz-short ## everything that CI runs
+test: fresh need fmt vet staticcheck generated unit race story fuzz-short ## everything that CI runs
 	@.ci/gotest.sh --sum
 
 .PHONY: fresh
@@ -73,6 +73,12 @@ unit:
 race:
 	@echo "== unit tests of the registry under the race detector"
 	@.ci/gotest.sh "unit tests under the race detector" -race ./registry/...
+
+.PHONY: story
+story: build # the demo, whose every exit code is checked; its output only if one is wrong
+	@echo "== demo"
+	@mkdir -p .tmp
+	@.bin/hallmark-demo run --bin .bin >.tmp/demo.out 2>&1 || { cat .tmp/demo.out; exit 1; }
 
 .PHONY: fuzz-short
 fuzz-short:
