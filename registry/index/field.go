@@ -3,6 +3,7 @@ package index
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hallmark-registry/hallmark/verifier/ledger"
@@ -59,6 +60,9 @@ const (
 	formHash               // 64 hex digits
 	formDigest             // sha256: and 64 hex digits
 	formAccount
+	formName // ns/name
+	formKind
+	formCode
 )
 
 // fields is the table that the filter language is defined by. What is empty is not of the language.
@@ -78,15 +82,15 @@ var fields = [fieldEnd]struct {
 	FieldAccount:   {"account", formAccount, "account that a ledger entry credits, spends from or pays to"},
 	FieldBase:      {"base", formDigest, "model digest that it was made from"},
 	FieldDataset:   {"dataset", formDigest, "dataset digest that it was made or evaluated with"},
-	FieldName:      {"name", formText, "ns/name, all versions"},
+	FieldName:      {"name", formName, "ns/name, all versions"},
 	FieldPublisher: {"publisher", formHash, "key id of a signer"},
 	FieldBenchmark: {"benchmark", formText, "benchmark of an evaluation"},
 	FieldClass:     {"class", formText, "class of a credit or mint"},
 	FieldNamespace: {"namespace", formText, "namespace, all names"},
 	FieldVersion:   {"version", formText, "version, of any name"},
 	FieldLicense:   {"license", formText, "SPDX expression as published"},
-	FieldKind:      {"kind", formText, "model, dataset, training, evaluation, status, namespace, foreign, a ledger kind, or malformed"},
-	FieldCode:      {"code", formText, "ACCEPTED, or the rejection code of the fold"},
+	FieldKind:      {"kind", formKind, "model, dataset, training, evaluation, status, namespace, foreign, a ledger kind, or malformed"},
+	FieldCode:      {"code", formCode, "ACCEPTED, or the rejection code of the fold"},
 }
 
 // String returns the name that filters use.
@@ -117,7 +121,8 @@ func parseField(name string) (Field, bool) {
 }
 
 // Canonical returns the one text that a value of the field has in a Row. Hashes may be given with or without
-// sha256:, because people copy both.
+// sha256:, because people copy both. A value that no Row can have is refused: to find nothing would look like an
+// answer.
 func (f Field) Canonical(value string) (string, error) {
 	switch fields[f].form {
 	case formHash, formDigest:
@@ -133,6 +138,39 @@ func (f Field) Canonical(value string) (string, error) {
 		if _, err := ledger.ParseAccountID(value); err != nil {
 			return "", err
 		}
+	case formName:
+		return value, checkName(value)
+	case formKind:
+		if !slices.Contains(kinds, value) {
+			return "", fmt.Errorf("got %q, want one of %s", value, strings.Join(kinds, ", "))
+		}
+	case formCode:
+		if code := new(ledger.Code); code.UnmarshalText([]byte(value)) != nil {
+			return "", fmt.Errorf("got %q, want %s or a rejection code such as %s", value, CodeAccepted, ledger.NameBound)
+		}
 	}
 	return value, nil
 }
+
+// checkName wants ns/name.
+func checkName(value string) error {
+	if base, version, ok := strings.Cut(value, "@"); ok {
+		return fmt.Errorf("got %q, want no version in it: name = %q AND version = %q", value, base, version)
+	}
+	if _, err := statement.ParseName(value + "@0"); err != nil {
+		return fmt.Errorf("got %q, want namespace/name, each [a-z0-9][a-z0-9._-]{0,63}", value)
+	}
+	return nil
+}
+
+// kinds are those that a Row can have.
+var kinds = func() []string {
+	all := []string{KindMalformed}
+	for k := statement.KindModel; k <= statement.KindForeign; k++ {
+		all = append(all, k.String())
+	}
+	for k := ledger.KindGenesis; k <= ledger.KindState; k++ {
+		all = append(all, k.String())
+	}
+	return all
+}()

@@ -152,6 +152,10 @@ func (p *filterParser) term() (Term, error) {
 	if err != nil {
 		return Term{}, err
 	}
+	if value == "" {
+		p.mark = start
+		return Term{}, p.fault(name, "%s has an empty value, which no entry has", name)
+	}
 	canonical, err := field.Canonical(value)
 	if err != nil {
 		return Term{}, p.fault(name, "%s: %v", name, err)
@@ -160,10 +164,6 @@ func (p *filterParser) term() (Term, error) {
 	p.skip()
 	if p.at == end && !p.end() {
 		return Term{}, p.fault(name, "no space after the value of %s", name)
-	}
-	if canonical == "" {
-		p.mark = start
-		return Term{}, p.fault(name, "%s has an empty value, which no entry has", name)
 	}
 	return Term{field, canonical}, nil
 }
