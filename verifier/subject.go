@@ -36,6 +36,10 @@ func (s *Subject) tree(ignored []string) filetree.Options {
 }
 
 func (v *verification) modelFiles(s *Subject) {
+	if s.Part != nil {
+		v.modelPart(s)
+		return
+	}
 	r, m := v.report, v.stmt.Model
 	got, err := weights.Digest(v.ctx, s.FS, weights.Options{
 		Tree: s.tree(m.Ignored), Raw: m.Raw, Workers: s.Workers, Progress: s.Progress})
@@ -59,6 +63,11 @@ func (v *verification) modelFiles(s *Subject) {
 
 func (v *verification) datasetFiles(s *Subject) {
 	r, d := v.report, v.stmt.Dataset
+	if s.Part != nil {
+		r.add(Check{Name: "files", Result: Failed, Class: ClassUsage, Reason: "NOT_FILES",
+			Message: "a part was asked for, and only a model has tensors and ranges", Hint: "leave out which part"})
+		return
+	}
 	if d.Salted {
 		r.add(Check{Name: "files", Result: Failed, Class: ClassUnknown, Reason: "DATASET_SALTED",
 			Message: "the dataset is salted: only who holds its seed can compute its digest",
@@ -119,11 +128,8 @@ func (v *verification) byManifest(got *weights.Model) []string {
 	if v.bundle.Manifest == nil {
 		return nil
 	}
-	m, err := weights.ParseManifest(v.bundle.Manifest)
+	m, err := v.manifest()
 	if err != nil {
-		return nil
-	}
-	if m.Model().Digest != v.stmt.Subjects[0].Digest {
 		return nil
 	}
 	var names []string

@@ -70,6 +70,8 @@ type Subject struct {
 	// Opening shows one record of the dataset that was logged (dataset.Opening,
 	// as text). nil: none.
 	Opening []byte
+	// Part compares one tensor or range of a model's files in place of all.
+	Part *Part
 
 	Workers  int                      // goroutines that hash
 	Progress func(done, total uint64) // may be nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-registry/hallmark/cmd/hallmark-verify/verifycmd"
 	"github.com/hallmark-registry/hallmark/cmd/internal/cli"
 	"github.com/hallmark-registry/hallmark/verifier/filetree"
 )
@@ -32,7 +33,7 @@ func (f *sourceFlags) define(cmd *cobra.Command) {
 }
 
 func (f *sourceFlags) defineLinks(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&f.followLinks, "follow-links", false, "read the targets of symbolic links that stay inside the folder")
+	cmd.Flags().BoolVar(&f.followLinks, "follow-links", false, "read the targets of symbolic links that stay inside the folder (and the blobs of its Hugging Face cache)")
 }
 
 // openSource finds what path names. A bundle that is written into the folder's
@@ -47,13 +48,13 @@ func openSource(path, bundle string, f sourceFlags) (*source, error) {
 		return nil, cli.Fail(cli.ExitUnknown, "FILES_UNREADABLE", "reading the files", err)
 	}
 	src := &source{fsys: os.DirFS(root), tree: filetree.Options{Root: ".", Ignored: f.ignore, FollowLinks: f.followLinks}}
-	if !info.IsDir() {
+	if folder, within, targets, ok := verifycmd.CacheView(root); ok && f.followLinks {
+		src.fsys, src.tree.Root, src.tree.LinkFolders = os.DirFS(folder), within, targets
+	} else if !info.IsDir() {
 		src.fsys, src.tree.Root = os.DirFS(filepath.Dir(root)), filepath.Base(root)
-		return src, nil
 	}
-	src.tree.Bundle = insideTop(root, bundle)
-	if f.followLinks {
-		src.openCache(root)
+	if info.IsDir() {
+		src.tree.Bundle = insideTop(root, bundle)
 	}
 	return src, nil
 }
@@ -68,20 +69,4 @@ func insideTop(folder, file string) string {
 		return ""
 	}
 	return filepath.Base(abs)
-}
-
-// openCache widens the view for a folder of the Hugging Face cache, whose files
-// are links out of snapshots/REVISION into the sibling folder blobs.
-func (src *source) openCache(root string) {
-	snapshots, revision := filepath.Split(root)
-	repository, folder := filepath.Split(filepath.Clean(snapshots))
-	if folder != "snapshots" {
-		return
-	}
-	if info, err := os.Stat(filepath.Join(repository, "blobs")); err != nil || !info.IsDir() {
-		return
-	}
-	src.fsys = os.DirFS(filepath.Clean(repository))
-	src.tree.Root = "snapshots/" + revision
-	src.tree.LinkFolders = []string{"blobs"}
 }

@@ -29,6 +29,26 @@ func ParseChunks(b []byte, size uint64, root [32]byte) ([][32]byte, error) {
 	return list, nil
 }
 
+// UseChunks gives the raw file or tensor in which the bytes from begin to before end lie its chunk list, so that CheckRange
+// and VerifiedReader go by it. The error is a *FormatError; the range must be one of the file.
+func (f *File) UseChunks(begin, end uint64, b []byte) error {
+	parts := f.parts()
+	i := slices.IndexFunc(parts, func(p span) bool { return p.begin <= begin && end <= p.end })
+	if i < 0 {
+		return inFile(fault(BadChunkList, "bytes %d to %d are not all in one raw file or tensor, which a chunk list is of", begin, end), f.Path)
+	}
+	list, err := ParseChunks(b, parts[i].end-parts[i].begin, f.partRoot(i))
+	if err != nil {
+		return inFile(err, f.Path)
+	}
+	if f.Kind == Raw {
+		f.Chunks = list
+	} else {
+		f.Tensors[i].Chunks = list
+	}
+	return nil
+}
+
 func chunkCount(size uint64) uint64 { return (size + ChunkSize - 1) / ChunkSize }
 
 // partRoot and chunkList are those of a part: of the raw file, or of the tensor of that number.

@@ -37,7 +37,13 @@ Flags:
   --max-age DURATION  refuse a checkpoint whose cosigned time is older, such as 72h
   --min-size N        refuse a checkpoint over fewer entries
   --opening FILE      prove that this one record is in the dataset of the bundle
-  --follow-links      read the targets of symbolic links inside PATH
+  --tensor NAME       compare this one tensor of PATH alone, by the bundle's manifest
+  --range FILE:A:B    compare the bytes of FILE from A to before B alone, by the
+                      bundle's manifest; reads all of the tensor or raw file around them
+  --chunks FILE       chunk list of that tensor or raw file: then --range reads 1 MiB
+                      pieces alone ("hallmark digest --chunks" writes the lists)
+  --follow-links      read the targets of symbolic links inside PATH (and inside the
+                      blobs of its Hugging Face cache)
   --format FORMAT     text (default) or json
   --version           print the version
 
@@ -53,6 +59,9 @@ type options struct {
 	minSize      uint64
 	followLinks  bool
 	opening      string
+	tensor       *string // nil: not asked for; a name may be empty
+	span, chunks string
+	part         *verifier.Part
 	format       string
 	version      bool
 }
@@ -93,6 +102,9 @@ func parse(program string, args []string, stdout io.Writer) (*options, error) {
 	fs.Uint64Var(&o.minSize, "min-size", 0, "")
 	fs.BoolVar(&o.followLinks, "follow-links", false, "")
 	fs.StringVar(&o.opening, "opening", "", "")
+	fs.Func("tensor", "", func(name string) error { o.tensor = &name; return nil })
+	fs.StringVar(&o.span, "range", "", "")
+	fs.StringVar(&o.chunks, "chunks", "", "")
 	fs.StringVar(&o.format, "format", o.format, "")
 	fs.BoolVar(&o.version, "version", false, "")
 	positional, err := cli.ParseInterspersed(fs, args)
@@ -132,7 +144,9 @@ func (o *options) check(program string, positional []string) error {
 	case o.maxAge < 0:
 		return cli.Usage("--max-age %s is negative", o.maxAge)
 	}
-	return nil
+	var err error
+	o.part, err = o.readPart()
+	return err
 }
 
 func (o *options) verify(ctx context.Context) (*verifier.Report, error) {
@@ -207,9 +221,13 @@ func (o *options) subject() (*verifier.Subject, error) {
 	if err != nil {
 		return nil, cli.Fail(cli.ExitUnknown, "FILES_UNREADABLE", "reading the files", err)
 	}
-	s := &verifier.Subject{FS: os.DirFS(root), Root: ".", FollowLinks: o.followLinks, Workers: runtime.NumCPU()}
-	if !info.IsDir() {
+	s := &verifier.Subject{FS: os.DirFS(root), Root: ".", FollowLinks: o.followLinks, Part: o.part, Workers: runtime.NumCPU()}
+	if folder, within, targets, ok := CacheView(root); ok && o.followLinks {
+		s.FS, s.Root, s.LinkFolders = os.DirFS(folder), within, targets
+	} else if !info.IsDir() {
 		s.FS, s.Root = os.DirFS(filepath.Dir(root)), filepath.Base(root)
+	}
+	if !info.IsDir() {
 		return s, nil
 	}
 	if b, err := filepath.Abs(o.bundle); err == nil {
