@@ -24,6 +24,7 @@ type job struct {
 	file   File
 	raw    hash.Hash // the file's own SHA-256, fed in order; nil when Fast leaves it out
 	keep   bool      // keep chunk lists
+	known  bool      // file is complete: Options.Known had it
 	want   *[32]byte // the root that a file must have which was read before; nil for others
 
 	source  io.ReaderAt
@@ -42,6 +43,9 @@ type job struct {
 func newJob(fsys fs.FS, f filetree.File, o Options) (*job, error) {
 	kind := kindOf(f.Path, o.Raw)
 	j := &job{listed: f, keep: o.Chunks, file: File{Path: f.Path, Kind: kind, Size: f.Size}}
+	if j.recall(o) {
+		return j, nil
+	}
 	if !o.Fast {
 		j.raw = sha256.New()
 	}
@@ -52,6 +56,23 @@ func newJob(fsys fs.FS, f filetree.File, o Options) (*job, error) {
 	}
 	j.cut = cutter{parts: j.file.parts(), offset: j.file.Header.Size, end: f.Size}
 	return j, nil
+}
+
+// recall takes over what Options.Known knows of the file, if it is what is asked for.
+func (j *job) recall(o Options) bool {
+	if o.Known == nil || o.Chunks {
+		return false
+	}
+	f := o.Known(j.listed, j.file.Kind)
+	if f == nil || f.Kind != j.file.Kind || f.Size != j.file.Size || !o.Fast && f.SHA256 == [32]byte{} {
+		return false
+	}
+	j.file, j.known = *f, true
+	j.file.Path = j.listed.Path
+	if o.Fast {
+		j.file.SHA256 = [32]byte{}
+	}
+	return true
 }
 
 // inFile names the file in which err arose.

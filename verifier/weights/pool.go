@@ -53,8 +53,9 @@ func hashAll(ctx context.Context, fsys fs.FS, jobs []*job, total uint64, o Optio
 	for range workers * blocksPerWorker {
 		p.free = append(p.free, new(block))
 	}
+	p.done = total // but for the content of these files
 	for _, j := range jobs {
-		p.done += j.file.Header.Size
+		p.done -= j.file.Size - j.file.Header.Size
 	}
 	stop := context.AfterFunc(ctx, func() {
 		p.mu.Lock()

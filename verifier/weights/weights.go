@@ -102,7 +102,8 @@ type Tensor struct {
 	Chunks [][32]byte // leaf hashes, if Options.Chunks asked for them
 }
 
-// Options say what to hash and how. None of them but Tree and Raw changes a digest.
+// Options say what to hash and how. None of them but Tree and Raw changes a digest, so
+// long as Known tells the truth.
 type Options struct {
 	Tree filetree.Options
 	// Raw names paths that are hashed as plain bytes although their suffix promises a format. The list belongs into
@@ -112,6 +113,9 @@ type Options struct {
 	Fast bool
 	// Chunks keeps the chunk lists, 32 bytes for each MiB, with which a byte range can be proven.
 	Chunks bool
+	// Known, if set, is asked for each file what an earlier Digest found of it, and returns nil where it can't vouch that the
+	// file is the same still. What it returns is believed: the file is not read. It is not asked with Chunks.
+	Known func(filetree.File, Kind) *File
 	// Workers is how many goroutines hash: the number of cores. It is taken as 1 to 32; each worker holds 2 MiB.
 	Workers int
 	// Progress, if set, is told how many bytes of the total are hashed. Calls don't overlap, and hold up the work.
@@ -148,7 +152,8 @@ func Digest(ctx context.Context, fsys fs.FS, o Options) (*Model, error) {
 	if err := checkIndexes(ctx, fsys, jobs, o.Raw); err != nil {
 		return nil, err
 	}
-	if err := hashAll(ctx, fsys, jobs, listing.Bytes, o); err != nil {
+	unknown := slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return j.known })
+	if err := hashAll(ctx, fsys, unknown, listing.Bytes, o); err != nil {
 		return nil, err
 	}
 	files := make([]File, len(jobs))

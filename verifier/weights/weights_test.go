@@ -449,3 +449,32 @@ func TestFilesOfOthers(t *testing.T) {
 		}
 	}
 }
+
+// TestKnownFilesAreNotRead, and what is known of them stands in for what they hold.
+func TestKnownFilesAreNotRead(t *testing.T) {
+	r := rand.New(rand.NewPCG(12, 12))
+	files := map[string][]byte{"a": noise(r, 2*mib), "b": noise(r, 10), "m.safetensors": shard("x", "y"), "m.safetensors.index.json": []byte(`{"weight_map":{"x":"m.safetensors","y":"m.safetensors"}}`)}
+	want := digest(t, folder(files), weights.Options{})
+	known := func(f filetree.File, k weights.Kind) *weights.File {
+		for _, w := range want.Files {
+			if w.Path == f.Path && f.Path != "b" {
+				return &w
+			}
+		}
+		return nil
+	}
+	turned := folder(files)
+	turned["a"] = &fstest.MapFile{Data: make([]byte, 2*mib)}
+	var last uint64
+	got := digest(t, turned, weights.Options{Known: known, Workers: 2, Progress: func(done, _ uint64) { last = done }})
+	if got.Digest != want.Digest || last != got.ByteCount {
+		t.Errorf("got digest %x and progress %d, want %x and %d", got.Digest, last, want.Digest, got.ByteCount)
+	}
+	if fast := digest(t, turned, weights.Options{Known: known, Fast: true}); fast.Digest != want.Digest || fast.Files[0].SHA256 != [32]byte{} {
+		t.Errorf("fast: got digest %x and SHA-256 %x, want %x and none", fast.Digest, fast.Files[0].SHA256, want.Digest)
+	}
+	turned["a"] = &fstest.MapFile{Data: make([]byte, 2*mib+1)}
+	if got := digest(t, turned, weights.Options{Known: known}); got.Digest == want.Digest {
+		t.Error("a file of another size than the one known: got the digest of the one known")
+	}
+}
