@@ -66,7 +66,24 @@ type EntryView struct {
 	Code    string // ACCEPTED or the fold's rejection code
 	Size    uint64 // the tree size that this answer is valid for
 	EntryID [32]byte
+
+	Standing Standing
 }
+
+// A Standing is what became of an accepted statement since. The zero Standing is
+// that of an entry which has none.
+type Standing struct {
+	State    string   // revoked, consent-withdrawn, superseded or deprecated: the gravest in effect; empty: none is
+	By       string   // sha256:..., what superseded it, or empty
+	Index    uint64   // of the status entry, if State says something
+	Disputed int      // how many have said something that takes no effect on it
+	Disputes []uint64 // entries in which the first of them did
+	Unbound  bool     // its namespace was claimed after it, so that it binds its name no more
+	Size     uint64   // of the log as of which all this holds: at least the tree size of the answer
+}
+
+// Empty reports whether there is nothing to say.
+func (s *Standing) Empty() bool { return s.State == "" && s.Disputed == 0 && !s.Unbound }
 
 // A SearchQuery is one page of a search.
 type SearchQuery struct {
@@ -106,6 +123,7 @@ type LineageNode struct {
 	Name       string
 	Index      uint64
 	Registered bool
+	Standing   Standing // of the entry at Index
 }
 
 // A LineageEdge says that node Child was made from node Parent.
@@ -118,6 +136,7 @@ type LineageEdge struct {
 type BundleOptions struct {
 	Manifest bool // the manifest, if its blob is stored
 	Related  bool // the entries of bases and datasets, each with its proof
+	Status   bool // the statuses about the entry's statement, each with its proof
 }
 
 // A LedgerResult is a receipt and what the fold decided of the entry.

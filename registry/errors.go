@@ -18,6 +18,10 @@ func refusal(c ledger.Code, detail string) *Error {
 		e.Hint = "a name@version keeps its digest for ever: publish under another version"
 	case ledger.NameHeld:
 		e.Hint = "this name belongs to the key that published it first: use that key, or another name"
+	case ledger.NamespaceClaimed:
+		e.Hint = "only its keys hand a namespace on, by a rotation"
+	case ledger.NamespaceSequence, ledger.NamespacePrevious:
+		e.Hint = "a rotation follows the statement in force: make it again from what the log has now"
 	case ledger.Undecided:
 		e.RetryAfter = retryBusy
 	}
@@ -31,9 +35,9 @@ func canonical(c ledger.Code) Code {
 		ledger.PredicateUnknown, ledger.BodyMalformed, ledger.Unsupported, ledger.PolicyMalformed, ledger.PolicyUnsupported,
 		ledger.SignerAlgorithm, ledger.CreditZero, ledger.AmountZero, ledger.TransferToSelf:
 		return InvalidArgument
-	case ledger.NameBound, ledger.SerialUsed, ledger.AlreadyMinted:
+	case ledger.NameBound, ledger.NamespaceClaimed, ledger.SerialUsed, ledger.AlreadyMinted:
 		return AlreadyExists
-	case ledger.NameHeld, ledger.SignerUnlisted, ledger.QuorumUnmet, ledger.MintNotBeneficiary, ledger.AccountSigner:
+	case ledger.NameHeld, ledger.NamespaceRegistrars, ledger.SignerUnlisted, ledger.QuorumUnmet, ledger.MintNotBeneficiary, ledger.AccountSigner:
 		return PermissionDenied
 	case ledger.Undecided:
 		return Unavailable

@@ -3,10 +3,10 @@ package registry
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"sync"
 
-	"github.com/hallmark-registry/hallmark/verifier/entry"
 	"github.com/hallmark-registry/hallmark/verifier/ledger"
 	"github.com/hallmark-registry/hallmark/verifier/statement"
 )
@@ -145,7 +145,7 @@ func (t *flights) remove(f *flight) {
 }
 
 // claimsOf lists what an entry claims beyond what the fold already knows.
-func claimsOf(in *ledger.Input) []claim {
+func (r *Registry) claimsOf(in *ledger.Input) []claim {
 	id := in.Entry().ID()
 	self := string(id[:])
 	numbered := func(kind, of string, n uint64) string { return kind + " " + of + "/" + strconv.FormatUint(n, 10) }
@@ -157,20 +157,20 @@ func claimsOf(in *ledger.Input) []claim {
 	case *ledger.Transfer:
 		return []claim{{numbered("nonce", b.Account.String(), b.Nonce), self, ledger.NonceMismatch}}
 	}
-	return claimsOfStatement(in.Entry(), in.Statement())
-}
-
-func claimsOfStatement(e *entry.Entry, st *statement.Statement) []claim {
-	if st == nil || (st.Kind != statement.KindModel && st.Kind != statement.KindDataset) {
+	st := in.Statement()
+	if st == nil {
 		return nil
 	}
-	subject := st.Subjects[0]
-	name, err := statement.ParseName(subject.Name)
-	if err != nil {
-		return nil // the fold refuses it anyway
+	if st.Kind == statement.KindNamespace {
+		return []claim{{"namespace " + st.Subjects[0].Name, self, ledger.NamespaceSequence}}
 	}
-	return []claim{
-		{st.Kind.String() + " " + subject.Name, subject.Digest.String(), ledger.NameBound},
-		{"name " + name.Base(), e.Signatures()[0].Key.ID().String(), ledger.NameHeld},
+	b, ok := st.Binding()
+	if !ok {
+		return nil
 	}
+	claims := []claim{{b.Kind.String() + " " + b.Name.String(), b.Digest.String(), ledger.NameBound}}
+	if _, claimed := r.claimedBelow(b.Name.Namespace, math.MaxUint64); !claimed {
+		claims = append(claims, claim{"name " + b.Name.Base(), in.Entry().Signatures()[0].Key.ID().String(), ledger.NameHeld})
+	}
+	return claims
 }

@@ -21,7 +21,8 @@ const retryBusy = 200 * time.Millisecond
 // Publish logs an entry and returns once it is published, with a receipt that
 // has been verified. Nothing is acknowledged earlier.
 //
-// Publishing the same entry again returns the receipt of where it stands. If
+// Publishing the same entry again returns the receipt of where it stands (but
+// see admit). If
 // ctx ends first the entry may still be published; repeating the call finds out.
 func (r *Registry) Publish(ctx context.Context, raw []byte, o PublishOptions) (*Receipt, error) {
 	in := ledger.Read(raw)
@@ -34,7 +35,7 @@ func (r *Registry) Publish(ctx context.Context, raw []byte, o PublishOptions) (*
 	if in.Entry() == nil || (in.Body() == nil && in.Statement() == nil) {
 		return nil, r.rules(in) // unreadable: the fold names why
 	}
-	f := &flight{in: in, claims: claimsOf(in), placed: make(chan struct{})}
+	f := &flight{in: in, claims: r.claimsOf(in), placed: make(chan struct{})}
 	if joined, err := r.flights.enter(ctx, f); err != nil {
 		return nil, err
 	} else if joined != nil {
@@ -71,13 +72,17 @@ func (r *Registry) validate(in *ledger.Input) (*Receipt, error) {
 }
 
 // admit asks whether the entry is in the log already, and if not whether the
-// fold would accept it now.
+// fold would accept it now. One that has lost its name to a claim of the
+// namespace by its own signers is logged again: the same model under the same
+// name is the same entry, and could never be bound otherwise.
 func (r *Registry) admit(ctx context.Context, in *ledger.Input) (at uint64, existing bool, err error) {
 	at, err = r.Index.Lookup(ctx, in.Entry().ID())
-	if err == nil {
+	switch {
+	case err == nil && r.bindsAnew(in, at):
+		return 0, false, nil
+	case err == nil:
 		return at, true, nil
-	}
-	if !errors.Is(err, index.ErrNotFound) {
+	case !errors.Is(err, index.ErrNotFound):
 		return 0, false, internal("looking the entry up", err)
 	}
 	return 0, false, r.rules(in)

@@ -43,10 +43,7 @@ func (r *Registry) Search(ctx context.Context, q SearchQuery) (*SearchPage, erro
 	if err != nil {
 		return nil, internal("searching", err)
 	}
-	out := &SearchPage{Size: query.Size, Entries: make([]EntryView, len(page.Rows))}
-	for i := range page.Rows {
-		out.Entries[i] = view(&page.Rows[i], query.Size)
-	}
+	out := &SearchPage{Size: query.Size, Entries: r.viewsOf(page.Rows, query.Size)}
 	if page.More {
 		out.Next = index.Token{FilterHash: filter.Hash(), Size: query.Size, From: page.Next}.String()
 	}
@@ -202,11 +199,11 @@ func (w *walk) node(ctx context.Context, digest, claimed string) (int, error) {
 		return 0, internal("reading lineage", err)
 	}
 	if len(bound) > 0 {
-		row, err := w.r.Index.Get(ctx, bound[0])
+		row, how, err := w.r.binding(ctx, bound)
 		if err != nil {
-			return 0, internal("reading lineage", err)
+			return 0, err
 		}
-		n.Kind, n.Name, n.Index, n.Registered = row.Kind, row.Name, row.Index, true
+		n.Kind, n.Name, n.Index, n.Registered, n.Standing = row.Kind, row.Name, row.Index, true, how
 	}
 	i := len(w.graph.Nodes)
 	w.seen[digest] = i

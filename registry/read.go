@@ -52,26 +52,36 @@ func (r *Registry) Entries(ctx context.Context, from uint64, limit int) ([]Entry
 
 // views joins n log entries from an index on with what the index knows of them.
 func (r *Registry) views(ctx context.Context, from uint64, n int, size uint64) ([]EntryView, error) {
-	views := make([]EntryView, 0, n)
+	rows, raws := make([]index.Row, 0, n), make([][]byte, 0, n)
 	for raw, err := range tlog.Entries(ctx, r.Log, from, size) {
 		if err != nil {
 			return nil, internal("reading the log", err)
 		}
-		row, err := r.Index.Get(ctx, from+uint64(len(views)))
+		row, err := r.Index.Get(ctx, from+uint64(len(rows)))
 		if err != nil {
 			return nil, internal("reading the index", err)
 		}
-		v := view(&row, size)
-		v.Raw = raw
-		if views = append(views, v); len(views) == n {
+		raws = append(raws, raw)
+		if rows = append(rows, row); len(rows) == n {
 			break
 		}
+	}
+	views := r.viewsOf(rows, size)
+	for i := range views {
+		views[i].Raw = raws[i]
 	}
 	return views, nil
 }
 
-func view(row *index.Row, size uint64) EntryView {
-	return EntryView{Index: row.Index, Kind: row.Kind, Name: row.Name, Digest: row.Digest, Code: row.Code, EntryID: row.EntryID, Size: size}
+// viewsOf shows rows, without the bytes of their entries.
+func (r *Registry) viewsOf(rows []index.Row, size uint64) []EntryView {
+	views := make([]EntryView, len(rows))
+	for i, how := range r.stand(rows) {
+		row := &rows[i]
+		views[i] = EntryView{
+			Index: row.Index, Kind: row.Kind, Name: row.Name, Digest: row.Digest, Code: row.Code, EntryID: row.EntryID, Size: size, Standing: how}
+	}
+	return views
 }
 
 // resolve finds the index of what ref names, below size. A name or digest that
@@ -82,36 +92,41 @@ func (r *Registry) resolve(ctx context.Context, ref string, size uint64) (uint64
 	}
 	if at, err := strconv.ParseUint(ref, 10, 64); err == nil && strconv.FormatUint(at, 10) == ref {
 		if at >= size {
-			return 0, notFound("entry %d lies beyond the published size %d", at, size)
+			return 0, notFound("there is no entry %d as of tree size %d", at, size)
 		}
 		return at, nil
 	}
-	if _, err := statement.ParseName(ref); err != nil {
+	name, err := statement.ParseName(ref)
+	if err != nil {
 		return 0, &Error{Code: InvalidArgument, Reason: "REF_MALFORMED",
 			Message: fmt.Sprintf("reference %.200q is no ns/name@version, sha256:<hex> or entry index", ref)}
 	}
-	return r.resolveName(ctx, ref, size)
+	return r.resolveName(ctx, name, size)
 }
 
-func (r *Registry) resolveName(ctx context.Context, ref string, size uint64) (uint64, error) {
-	models, err := r.Index.ByName(ctx, "model", ref, size)
-	if err != nil {
-		return 0, internal("looking the name up", err)
+func (r *Registry) resolveName(ctx context.Context, name statement.Name, size uint64) (uint64, error) {
+	from, ref := uint64(0), name.String()
+	if at, claimed := r.claimedBelow(name.Namespace, size); claimed {
+		from = at
 	}
-	datasets, err := r.Index.ByName(ctx, "dataset", ref, size)
+	model, isModel, err := r.firstBinding(ctx, "model", ref, from, size)
 	if err != nil {
-		return 0, internal("looking the name up", err)
+		return 0, err
+	}
+	dataset, isDataset, err := r.firstBinding(ctx, "dataset", ref, from, size)
+	if err != nil {
+		return 0, err
 	}
 	switch {
-	case len(models) > 0 && len(datasets) > 0:
+	case isModel && isDataset:
 		return 0, &Error{Code: FailedPrecondition, Reason: "REF_AMBIGUOUS", Hint: "name it by its entry index or digest",
-			Message: fmt.Sprintf("%s is a model (entry %d) and a dataset (entry %d)", ref, models[0], datasets[0])}
-	case len(models) > 0:
-		return models[0], nil
-	case len(datasets) > 0:
-		return datasets[0], nil
+			Message: fmt.Sprintf("%s is a model (entry %d) and a dataset (entry %d)", ref, model, dataset)}
+	case isModel:
+		return model, nil
+	case isDataset:
+		return dataset, nil
 	}
-	return 0, notFound("%s is bound by no entry below %d", ref, size)
+	return 0, notFound("no entry binds %s as of tree size %d", ref, size)
 }
 
 // resolveDigest tries what a digest may name, commonest first.
@@ -125,7 +140,8 @@ func (r *Registry) resolveDigest(ctx context.Context, ref string, size uint64) (
 		return 0, internal("looking the digest up", err)
 	}
 	if len(bound) > 0 {
-		return bound[0], nil
+		row, _, err := r.binding(ctx, bound)
+		return row.Index, err
 	}
 	at, err := r.Index.Lookup(ctx, digest)
 	if err == nil && at < size {
@@ -143,7 +159,7 @@ func (r *Registry) resolveDigest(ctx context.Context, ref string, size uint64) (
 		return 0, internal("looking the digest up", err)
 	}
 	if len(page.Rows) == 0 {
-		return 0, notFound("%s is no model, dataset, entry or statement below %d", ref, size)
+		return 0, notFound("%s is no model, dataset, entry or statement as of tree size %d", ref, size)
 	}
 	return page.Rows[0].Index, nil
 }
@@ -166,7 +182,7 @@ func (r *Registry) InclusionProof(ctx context.Context, at uint64) ([]byte, error
 		return nil, err
 	}
 	if at >= head.Size {
-		return nil, notFound("entry %d lies beyond the published size %d", at, head.Size)
+		return nil, notFound("there is no entry %d as of tree size %d", at, head.Size)
 	}
 	return r.proof(ctx, at, head)
 }
@@ -215,8 +231,17 @@ func (r *Registry) Bundle(ctx context.Context, ref string, o BundleOptions) ([]b
 	if b.Proven, err = r.proven(ctx, raw, at, head); err != nil {
 		return nil, err
 	}
-	if in := ledger.Read(raw); in.Statement() != nil && in.Statement().Model != nil {
-		if err := r.enrich(ctx, b, in.Statement().Model, o, size, head); err != nil {
+	if o.Related || o.Status {
+		b.Related = []bundle.Proven{}
+	}
+	in := ledger.Read(raw)
+	if st := in.Statement(); st != nil && st.Model != nil {
+		if err := r.enrich(ctx, b, st.Model, o, size, head); err != nil {
+			return nil, err
+		}
+	}
+	if o.Status && in.Statement() != nil {
+		if err := r.relateStatuses(ctx, b, in, at, head); err != nil {
 			return nil, err
 		}
 	}
@@ -246,24 +271,21 @@ func (r *Registry) enrich(ctx context.Context, b *bundle.Bundle, m *statement.Mo
 	if !o.Related {
 		return nil
 	}
-	b.Related = []bundle.Proven{}
 	for _, digest := range parentsOf(m) {
 		bound, err := r.Index.Resolve(ctx, digest.String(), size)
 		if err != nil {
 			return internal("looking a parent up", err)
 		}
-		if len(bound) == 0 || len(b.Related) == maxRelated {
+		if len(bound) == 0 {
 			continue // unregistered: lineage shows it as such
 		}
-		raw, err := tlog.ReadEntry(ctx, r.Log, bound[0], head.Size)
-		if err != nil {
-			return internal("reading the log", err)
-		}
-		p, err := r.proven(ctx, raw, bound[0], head)
+		row, _, err := r.binding(ctx, bound)
 		if err != nil {
 			return err
 		}
-		b.Related = append(b.Related, p)
+		if err := r.relate(ctx, b, row.Index, head); err != nil {
+			return err
+		}
 	}
 	return nil
 }
