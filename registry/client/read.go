@@ -21,6 +21,27 @@ type Entry struct {
 	Digest   string // sha256:..., or empty
 	Code     string // ACCEPTED, or why the fold rejected it
 	TreeSize uint64 // tree size that this answer is valid for
+
+	Standing Standing
+}
+
+// A Standing is what became of an accepted statement since, by the server's
+// word: a bundle with its statuses proves as much of it as its signers said. The
+// zero Standing says nothing.
+type Standing struct {
+	State    string   // revoked, consent-withdrawn, superseded or deprecated: the gravest in effect; empty: none is
+	By       string   // sha256:..., what superseded it, or empty
+	Index    uint64   // of the status in effect, if State says something
+	Disputed uint32   // how many have said something that takes no effect on it
+	Disputes []uint64 // entries in which the first of them did
+	Unbound  bool     // its namespace was claimed after it, so that it binds its name no more
+}
+
+// Empty reports whether there is nothing to say.
+func (s *Standing) Empty() bool { return s.State == "" && s.Disputed == 0 && !s.Unbound }
+
+func readStanding(s *pb.Standing) Standing {
+	return Standing{State: s.GetState(), By: s.GetBy(), Index: s.GetIndex(), Disputed: s.GetDisputed(), Disputes: s.GetDisputes(), Unbound: s.GetUnbound()}
 }
 
 // A Page is a part of a listing. All pages of one listing have the same
@@ -109,6 +130,7 @@ func readEntry(got *pb.Entry, treeSize uint64, withRaw bool) (Entry, error) {
 	e := Entry{
 		Index: got.GetIndex(), Raw: got.GetRaw(), TreeSize: treeSize,
 		Kind: got.GetKind(), Name: got.GetName(), Digest: got.GetDigest(), Code: got.GetCode(),
+		Standing: readStanding(got.GetStanding()),
 	}
 	if e.Index >= treeSize {
 		return Entry{}, responseInvalid("entry %d lies beyond tree size %d", e.Index, treeSize)
@@ -175,12 +197,13 @@ func (c *Client) ConsistencyProof(ctx context.Context, from, to uint64) ([][32]b
 type BundleOptions struct {
 	Manifest bool // the manifest, if the server has it
 	Related  bool // the entries of bases and datasets, each with its proof
+	Status   bool // the statuses about the entry's statement, each with its proof
 }
 
 // Bundle returns the bundle of what ref names, unverified: the verifier's one
 // door is for that.
 func (c *Client) Bundle(ctx context.Context, ref string, o BundleOptions) ([]byte, error) {
-	resp, err := call(ctx, c.log.GetBundle, &pb.GetBundleRequest{Ref: ref, WithManifest: o.Manifest, WithRelated: o.Related})
+	resp, err := call(ctx, c.log.GetBundle, &pb.GetBundleRequest{Ref: ref, WithManifest: o.Manifest, WithRelated: o.Related, WithStatus: o.Status})
 	if err != nil {
 		return nil, err
 	}
@@ -203,6 +226,7 @@ type LineageNode struct {
 	Name       string // ns/name@version, or empty
 	Index      uint64 // of the entry that registered it
 	Registered bool   // false: known only from entries that refer to it
+	Standing   Standing
 }
 
 // A LineageEdge says that Child was made from Parent.
@@ -231,7 +255,7 @@ func (c *Client) Lineage(ctx context.Context, ref string, o LineageOptions) (*Li
 	for _, n := range resp.GetNodes() {
 		l.Nodes = append(l.Nodes, LineageNode{
 			Digest: n.GetDigest(), Kind: n.GetKind(), Name: n.GetName(),
-			Index: n.GetIndex(), Registered: n.Index != nil,
+			Index: n.GetIndex(), Registered: n.Index != nil, Standing: readStanding(n.GetStanding()),
 		})
 	}
 	for _, e := range resp.GetEdges() {

@@ -58,7 +58,7 @@ func lineageMessage(l *registry.Lineage) *pb.GetLineageResponse {
 	for _, n := range l.Nodes {
 		node := &pb.LineageNode{Digest: n.Digest, Kind: n.Kind, Name: n.Name}
 		if n.Registered {
-			node.Index = &n.Index
+			node.Index, node.Standing = &n.Index, standingMessage(&n.Standing)
 		}
 		resp.Nodes = append(resp.Nodes, node)
 	}

@@ -46,7 +46,7 @@ func (s *logService) GetConsistencyProof(ctx context.Context, req *pb.GetConsist
 
 // GetBundle returns a bundle for offline verification.
 func (s *logService) GetBundle(ctx context.Context, req *pb.GetBundleRequest) (*pb.GetBundleResponse, error) {
-	bundle, err := s.reg.Bundle(ctx, req.GetRef(), registry.BundleOptions{Manifest: req.GetWithManifest(), Related: req.GetWithRelated()})
+	bundle, err := s.reg.Bundle(ctx, req.GetRef(), registry.BundleOptions{Manifest: req.GetWithManifest(), Related: req.GetWithRelated(), Status: req.GetWithStatus()})
 	if err != nil {
 		return nil, about("ref", err)
 	}

@@ -353,7 +353,9 @@ type LineageNode struct {
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	// Index of the entry that registered it; absent when none did, and the digest
 	// is known only from entries that refer to it.
-	Index         *uint64 `protobuf:"varint,4,opt,name=index,proto3,oneof" json:"index,omitempty"`
+	Index *uint64 `protobuf:"varint,4,opt,name=index,proto3,oneof" json:"index,omitempty"`
+	// How the entry at index stands; absent when there is nothing to say.
+	Standing      *Standing `protobuf:"bytes,5,opt,name=standing,proto3" json:"standing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -414,6 +416,13 @@ func (x *LineageNode) GetIndex() uint64 {
 		return *x.Index
 	}
 	return 0
+}
+
+func (x *LineageNode) GetStanding() *Standing {
+	if x != nil {
+		return x.Standing
+	}
+	return nil
 }
 
 // One step of a lineage: child was made from parent.
@@ -503,12 +512,13 @@ const file_hallmark_v1_audit_proto_rawDesc = "" +
 	"\x05nodes\x18\x01 \x03(\v2\x18.hallmark.v1.LineageNodeR\x05nodes\x12.\n" +
 	"\x05edges\x18\x02 \x03(\v2\x18.hallmark.v1.LineageEdgeR\x05edges\x12\x1b\n" +
 	"\ttree_size\x18\x03 \x01(\x04R\btreeSize\x12\x1c\n" +
-	"\ttruncated\x18\x04 \x01(\bR\ttruncated\"r\n" +
+	"\ttruncated\x18\x04 \x01(\bR\ttruncated\"\xa5\x01\n" +
 	"\vLineageNode\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x19\n" +
-	"\x05index\x18\x04 \x01(\x04H\x00R\x05index\x88\x01\x01B\b\n" +
+	"\x05index\x18\x04 \x01(\x04H\x00R\x05index\x88\x01\x01\x121\n" +
+	"\bstanding\x18\x05 \x01(\v2\x15.hallmark.v1.StandingR\bstandingB\b\n" +
 	"\x06_index\"W\n" +
 	"\vLineageEdge\x12\x14\n" +
 	"\x05child\x18\x01 \x01(\rR\x05child\x12\x16\n" +
@@ -546,21 +556,23 @@ var file_hallmark_v1_audit_proto_goTypes = []any{
 	(*LineageNode)(nil),           // 5: hallmark.v1.LineageNode
 	(*LineageEdge)(nil),           // 6: hallmark.v1.LineageEdge
 	(*Entry)(nil),                 // 7: hallmark.v1.Entry
+	(*Standing)(nil),              // 8: hallmark.v1.Standing
 }
 var file_hallmark_v1_audit_proto_depIdxs = []int32{
 	7, // 0: hallmark.v1.SearchEntriesResponse.entries:type_name -> hallmark.v1.Entry
 	0, // 1: hallmark.v1.GetLineageRequest.direction:type_name -> hallmark.v1.LineageDirection
 	5, // 2: hallmark.v1.GetLineageResponse.nodes:type_name -> hallmark.v1.LineageNode
 	6, // 3: hallmark.v1.GetLineageResponse.edges:type_name -> hallmark.v1.LineageEdge
-	1, // 4: hallmark.v1.AuditService.SearchEntries:input_type -> hallmark.v1.SearchEntriesRequest
-	3, // 5: hallmark.v1.AuditService.GetLineage:input_type -> hallmark.v1.GetLineageRequest
-	2, // 6: hallmark.v1.AuditService.SearchEntries:output_type -> hallmark.v1.SearchEntriesResponse
-	4, // 7: hallmark.v1.AuditService.GetLineage:output_type -> hallmark.v1.GetLineageResponse
-	6, // [6:8] is the sub-list for method output_type
-	4, // [4:6] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	8, // 4: hallmark.v1.LineageNode.standing:type_name -> hallmark.v1.Standing
+	1, // 5: hallmark.v1.AuditService.SearchEntries:input_type -> hallmark.v1.SearchEntriesRequest
+	3, // 6: hallmark.v1.AuditService.GetLineage:input_type -> hallmark.v1.GetLineageRequest
+	2, // 7: hallmark.v1.AuditService.SearchEntries:output_type -> hallmark.v1.SearchEntriesResponse
+	4, // 8: hallmark.v1.AuditService.GetLineage:output_type -> hallmark.v1.GetLineageResponse
+	7, // [7:9] is the sub-list for method output_type
+	5, // [5:7] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_hallmark_v1_audit_proto_init() }

@@ -306,7 +306,9 @@ type GetBundleRequest struct {
 	// Include the manifest, if it is stored, so that a difference names files.
 	WithManifest bool `protobuf:"varint,2,opt,name=with_manifest,json=withManifest,proto3" json:"with_manifest,omitempty"`
 	// Include the entries of bases and datasets, each with its proof.
-	WithRelated   bool `protobuf:"varint,3,opt,name=with_related,json=withRelated,proto3" json:"with_related,omitempty"`
+	WithRelated bool `protobuf:"varint,3,opt,name=with_related,json=withRelated,proto3" json:"with_related,omitempty"`
+	// Include the statuses about the entry's statement, each with its proof.
+	WithStatus    bool `protobuf:"varint,4,opt,name=with_status,json=withStatus,proto3" json:"with_status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -358,6 +360,13 @@ func (x *GetBundleRequest) GetWithManifest() bool {
 func (x *GetBundleRequest) GetWithRelated() bool {
 	if x != nil {
 		return x.WithRelated
+	}
+	return false
+}
+
+func (x *GetBundleRequest) GetWithStatus() bool {
+	if x != nil {
+		return x.WithStatus
 	}
 	return false
 }
@@ -427,11 +436,13 @@ const file_hallmark_v1_log_proto_rawDesc = "" +
 	"\tfrom_size\x18\x01 \x01(\x04R\bfromSize\x12\x17\n" +
 	"\ato_size\x18\x02 \x01(\x04R\x06toSize\"5\n" +
 	"\x1bGetConsistencyProofResponse\x12\x16\n" +
-	"\x06hashes\x18\x01 \x03(\fR\x06hashes\"l\n" +
+	"\x06hashes\x18\x01 \x03(\fR\x06hashes\"\x8d\x01\n" +
 	"\x10GetBundleRequest\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\x12#\n" +
 	"\rwith_manifest\x18\x02 \x01(\bR\fwithManifest\x12!\n" +
-	"\fwith_related\x18\x03 \x01(\bR\vwithRelated\"+\n" +
+	"\fwith_related\x18\x03 \x01(\bR\vwithRelated\x12\x1f\n" +
+	"\vwith_status\x18\x04 \x01(\bR\n" +
+	"withStatus\"+\n" +
 	"\x11GetBundleResponse\x12\x16\n" +
 	"\x06bundle\x18\x01 \x01(\fR\x06bundle2\xfe\x02\n" +
 	"\n" +

@@ -126,7 +126,10 @@ type Entry struct {
 	Digest string `protobuf:"bytes,6,opt,name=digest,proto3" json:"digest,omitempty"`
 	// ACCEPTED, or the code of the rule for which the fold rejected it. A logged
 	// entry is recorded; it is not thereby accepted.
-	Code          string `protobuf:"bytes,7,opt,name=code,proto3" json:"code,omitempty"`
+	Code string `protobuf:"bytes,7,opt,name=code,proto3" json:"code,omitempty"`
+	// What became of an accepted statement since; absent when there is nothing to
+	// say.
+	Standing      *Standing `protobuf:"bytes,8,opt,name=standing,proto3" json:"standing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -210,6 +213,118 @@ func (x *Entry) GetCode() string {
 	return ""
 }
 
+func (x *Entry) GetStanding() *Standing {
+	if x != nil {
+		return x.Standing
+	}
+	return nil
+}
+
+// A Standing is what was said of an accepted statement after it, as the fold
+// over the log weighs it. A status takes effect on what its signers signed, and
+// on what was bound under the namespace for which a quorum of its keys speaks;
+// everything else that it could be about it disputes.
+type Standing struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The gravest status in effect: revoked, consent-withdrawn, superseded or
+	// deprecated; empty when none is.
+	State string `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
+	// What superseded it, as sha256: and 64 hex digits, or empty.
+	By string `protobuf:"bytes,2,opt,name=by,proto3" json:"by,omitempty"`
+	// Index of the status in effect; absent when none is.
+	Index *uint64 `protobuf:"varint,3,opt,name=index,proto3,oneof" json:"index,omitempty"`
+	// How many others have spoken.
+	Disputed uint32 `protobuf:"varint,4,opt,name=disputed,proto3" json:"disputed,omitempty"`
+	// Indexes of what the first of them said, ascending.
+	Disputes []uint64 `protobuf:"varint,5,rep,packed,name=disputes,proto3" json:"disputes,omitempty"`
+	// Its namespace was claimed after it, so that it binds its name no more.
+	Unbound bool `protobuf:"varint,6,opt,name=unbound,proto3" json:"unbound,omitempty"`
+	// Size of the log as of which this holds; at least the tree size of the
+	// answer.
+	TreeSize      uint64 `protobuf:"varint,7,opt,name=tree_size,json=treeSize,proto3" json:"tree_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Standing) Reset() {
+	*x = Standing{}
+	mi := &file_hallmark_v1_types_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Standing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Standing) ProtoMessage() {}
+
+func (x *Standing) ProtoReflect() protoreflect.Message {
+	mi := &file_hallmark_v1_types_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Standing.ProtoReflect.Descriptor instead.
+func (*Standing) Descriptor() ([]byte, []int) {
+	return file_hallmark_v1_types_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Standing) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Standing) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *Standing) GetIndex() uint64 {
+	if x != nil && x.Index != nil {
+		return *x.Index
+	}
+	return 0
+}
+
+func (x *Standing) GetDisputed() uint32 {
+	if x != nil {
+		return x.Disputed
+	}
+	return 0
+}
+
+func (x *Standing) GetDisputes() []uint64 {
+	if x != nil {
+		return x.Disputes
+	}
+	return nil
+}
+
+func (x *Standing) GetUnbound() bool {
+	if x != nil {
+		return x.Unbound
+	}
+	return false
+}
+
+func (x *Standing) GetTreeSize() uint64 {
+	if x != nil {
+		return x.TreeSize
+	}
+	return 0
+}
+
 // An EntryError says why one entry of a stream was not published. It holds what
 // the status of a unary call would.
 type EntryError struct {
@@ -230,7 +345,7 @@ type EntryError struct {
 
 func (x *EntryError) Reset() {
 	*x = EntryError{}
-	mi := &file_hallmark_v1_types_proto_msgTypes[2]
+	mi := &file_hallmark_v1_types_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -242,7 +357,7 @@ func (x *EntryError) String() string {
 func (*EntryError) ProtoMessage() {}
 
 func (x *EntryError) ProtoReflect() protoreflect.Message {
-	mi := &file_hallmark_v1_types_proto_msgTypes[2]
+	mi := &file_hallmark_v1_types_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -255,7 +370,7 @@ func (x *EntryError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EntryError.ProtoReflect.Descriptor instead.
 func (*EntryError) Descriptor() ([]byte, []int) {
-	return file_hallmark_v1_types_proto_rawDescGZIP(), []int{2}
+	return file_hallmark_v1_types_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *EntryError) GetCode() int32 {
@@ -302,7 +417,7 @@ const file_hallmark_v1_types_proto_rawDesc = "" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x19\n" +
 	"\bentry_id\x18\x02 \x01(\fR\aentryId\x12\x14\n" +
 	"\x05proof\x18\x03 \x01(\tR\x05proof\x12\x1a\n" +
-	"\bexisting\x18\x04 \x01(\bR\bexisting\"\x9e\x01\n" +
+	"\bexisting\x18\x04 \x01(\bR\bexisting\"\xd1\x01\n" +
 	"\x05Entry\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x19\n" +
 	"\bentry_id\x18\x02 \x01(\fR\aentryId\x12\x10\n" +
@@ -310,7 +425,17 @@ const file_hallmark_v1_types_proto_rawDesc = "" +
 	"\x04kind\x18\x04 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04name\x18\x05 \x01(\tR\x04name\x12\x16\n" +
 	"\x06digest\x18\x06 \x01(\tR\x06digest\x12\x12\n" +
-	"\x04code\x18\a \x01(\tR\x04code\"\xa2\x01\n" +
+	"\x04code\x18\a \x01(\tR\x04code\x121\n" +
+	"\bstanding\x18\b \x01(\v2\x15.hallmark.v1.StandingR\bstanding\"\xc4\x01\n" +
+	"\bStanding\x12\x14\n" +
+	"\x05state\x18\x01 \x01(\tR\x05state\x12\x0e\n" +
+	"\x02by\x18\x02 \x01(\tR\x02by\x12\x19\n" +
+	"\x05index\x18\x03 \x01(\x04H\x00R\x05index\x88\x01\x01\x12\x1a\n" +
+	"\bdisputed\x18\x04 \x01(\rR\bdisputed\x12\x1a\n" +
+	"\bdisputes\x18\x05 \x03(\x04R\bdisputes\x12\x18\n" +
+	"\aunbound\x18\x06 \x01(\bR\aunbound\x12\x1b\n" +
+	"\ttree_size\x18\a \x01(\x04R\btreeSizeB\b\n" +
+	"\x06_index\"\xa2\x01\n" +
 	"\n" +
 	"EntryError\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x16\n" +
@@ -332,20 +457,22 @@ func file_hallmark_v1_types_proto_rawDescGZIP() []byte {
 	return file_hallmark_v1_types_proto_rawDescData
 }
 
-var file_hallmark_v1_types_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_hallmark_v1_types_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_hallmark_v1_types_proto_goTypes = []any{
 	(*Receipt)(nil),             // 0: hallmark.v1.Receipt
 	(*Entry)(nil),               // 1: hallmark.v1.Entry
-	(*EntryError)(nil),          // 2: hallmark.v1.EntryError
-	(*durationpb.Duration)(nil), // 3: google.protobuf.Duration
+	(*Standing)(nil),            // 2: hallmark.v1.Standing
+	(*EntryError)(nil),          // 3: hallmark.v1.EntryError
+	(*durationpb.Duration)(nil), // 4: google.protobuf.Duration
 }
 var file_hallmark_v1_types_proto_depIdxs = []int32{
-	3, // 0: hallmark.v1.EntryError.retry_after:type_name -> google.protobuf.Duration
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	2, // 0: hallmark.v1.Entry.standing:type_name -> hallmark.v1.Standing
+	4, // 1: hallmark.v1.EntryError.retry_after:type_name -> google.protobuf.Duration
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_hallmark_v1_types_proto_init() }
@@ -353,13 +480,14 @@ func file_hallmark_v1_types_proto_init() {
 	if File_hallmark_v1_types_proto != nil {
 		return
 	}
+	file_hallmark_v1_types_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hallmark_v1_types_proto_rawDesc), len(file_hallmark_v1_types_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
