@@ -39,7 +39,7 @@ signatures are checked; that the log holds it is the registry's word (see
 			if raw {
 				return s.writeRaw(e.Raw)
 			}
-			return s.showEntry(e)
+			return s.showEntry(cmd.Context(), c, e)
 		},
 	}
 	cmd.Flags().BoolVar(&raw, "raw", false, "print the entry's bytes as they are logged")
@@ -63,6 +63,8 @@ type shownEntry struct {
 	Body        any      `json:"body"`    // a statement as it is; of a ledger entry, what describe says of it
 	Raw         []byte   `json:"raw"`     // base64
 	TreeSize    uint64   `json:"tree_size"`
+	Amends      *uint64  `json:"amends,omitempty"`  // the entry of the same name and digest that came first
+	Amended     []uint64 `json:"amended,omitempty"` // those that came after it
 }
 
 // A listedEntry is an entry of a search.
@@ -79,13 +81,17 @@ func listEntry(e *client.Entry) listedEntry {
 	return listedEntry{Index: e.Index, EntryID: digestText(e.EntryID), Kind: e.Kind, Name: e.Name, Digest: e.Digest, Code: e.Code}
 }
 
-func (s *session) showEntry(e *client.Entry) error {
+func (s *session) showEntry(ctx context.Context, c *client.Client, e *client.Entry) error {
 	out := shownEntry{listedEntry: listEntry(e), Signers: []string{}, Raw: e.Raw, TreeSize: e.TreeSize}
 	fields := []field{
 		{"entry", fmt.Sprintf("%d of %d", e.Index, e.TreeSize)},
 		{"entry id", out.EntryID},
 		{"outcome", e.Code},
 	}
+	if err := s.addAmendments(ctx, c, e, &out); err != nil {
+		return err
+	}
+	fields = append(fields, field{"amends", amendsText(out.Amends)}, field{"amended", amendedText(out.Amended)})
 	parsed, err := entry.Parse(e.Raw)
 	if err != nil { // anybody can log anything; the fold says MALFORMED
 		return s.show(out, append(fields, field{"what", "not an entry: " + err.Error()})...)
@@ -228,6 +234,12 @@ output.`,
 					return cli.Usage("--with %q, want manifest, related", w)
 				}
 			}
+			if out == "-" {
+				out = ""
+			}
+			if err := checkOutput(out); err != nil {
+				return err
+			}
 			c, err := s.open(cmd.Context())
 			if err != nil {
 				return err
@@ -245,15 +257,32 @@ func (c *connection) saveBundle(ctx context.Context, ref string, o client.Bundle
 	if err != nil {
 		return err
 	}
-	if out == "" || out == "-" {
+	if out == "" {
 		return c.write(text)
 	}
 	if err := writeFile(out, text); err != nil {
 		return err
 	}
 	f := report.Facts
-	size := f.Size
-	return c.showPublished(published{
-		Kind: f.Kind, Name: f.Name, Digest: f.Digest, Index: &f.Index, TreeSize: &size,
-		EntryID: digestText(f.EntryID), StatementID: digestText(f.StatementID), Existing: true, Bundle: out})
+	saved := savedBundle{Kind: f.Kind, Name: f.Name, Digest: f.Digest, Index: f.Index, TreeSize: f.Size,
+		EntryID: digestText(f.EntryID), StatementID: digestText(f.StatementID), Bundle: out}
+	return c.show(saved,
+		field{saved.Kind, saved.Name},
+		field{"digest", saved.Digest},
+		field{"entry", fmt.Sprintf("%d of %d", saved.Index, saved.TreeSize)},
+		field{"entry id", saved.EntryID},
+		field{"statement", saved.StatementID},
+		field{"bundle", saved.Bundle})
+}
+
+// A savedBundle is the result of bundle. Its members are stable.
+type savedBundle struct {
+	Kind        string `json:"kind"`
+	Name        string `json:"name"`
+	Digest      string `json:"digest"`
+	Index       uint64 `json:"index"`
+	TreeSize    uint64 `json:"tree_size"`
+	EntryID     string `json:"entry_id"`
+	StatementID string `json:"statement_id"`
+	Bundle      string `json:"bundle"`
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -73,6 +74,9 @@ sending it, "hallmark sign" adds signatures, "hallmark publish entry" sends it.`
 
 func (r *creditRun) run(ctx context.Context, s *session) error {
 	credit, keys, err := r.read()
+	if err == nil {
+		err = checkOutput(cmp.Or(r.out, r.draft))
+	}
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -44,6 +45,34 @@ func writeAtomic(name string, b []byte, mode os.FileMode) (err error) {
 		return err
 	}
 	return os.Rename(f.Name(), name)
+}
+
+// checkOutput refuses a file that can't be written, before something is logged
+// whose bundle it was to hold. It makes a file beside it and removes that at once:
+// the folder may be the model that is about to be hashed. No name is no file.
+func checkOutput(name string) error {
+	if name == "" {
+		return nil
+	}
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		return outputError(name, errors.New("it is a folder"))
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), ".hallmark-*")
+	if err == nil {
+		err = errors.Join(f.Close(), os.Remove(f.Name()))
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) { // which names our own file, and not the one that was asked for
+		err = path.Err
+	}
+	if err != nil {
+		return outputError(name, err)
+	}
+	return nil
+}
+
+func outputError(name string, err error) error {
+	return cli.Fail(cli.ExitUsage, "OUTPUT_UNWRITABLE", "writing "+name, err).WithHint("nothing was sent: name a file in a folder that you may write to")
 }
 
 // writeFile replaces a result's file in one step.

@@ -30,6 +30,9 @@ signed with that key.`,
   hallmark publish statement evaluation.json --key me.key`,
 		Args: arguments("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkOutput(f.out); err != nil {
+				return err
+			}
 			e, err := statementEntry(args[0], f.key, publicKey)
 			if err != nil {
 				return err

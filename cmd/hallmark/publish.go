@@ -37,7 +37,7 @@ func (f *subjectFlags) define(cmd *cobra.Command) {
 	flags.BoolVar(&f.dryRun, "dry-run", false, "run every check, log nothing")
 }
 
-// read checks name and key before anything is hashed.
+// read checks name, output and key before anything is hashed.
 func (f *subjectFlags) read(cmd *cobra.Command) (n statement.Name, key *entry.PrivateKey, err error) {
 	if err = requireFlags(cmd, "name", "version", "key"); err != nil {
 		return n, nil, err
@@ -45,12 +45,16 @@ func (f *subjectFlags) read(cmd *cobra.Command) (n statement.Name, key *entry.Pr
 	if n, err = statement.ParseName(f.name + "@" + f.version); err != nil {
 		return n, nil, statementError("reading --name and --version", err)
 	}
+	if err = checkOutput(f.out); err != nil {
+		return n, nil, err
+	}
 	key, err = readKey(f.key)
 	return n, key, err
 }
 
 // A published is the result of a publish. Its members are stable; index and
-// tree_size are null when nothing was logged.
+// tree_size are null when nothing was logged, and amends is there only when there
+// is an entry that this one amends.
 type published struct {
 	Kind        string  `json:"kind"`
 	Name        string  `json:"name"`
@@ -60,6 +64,7 @@ type published struct {
 	EntryID     string  `json:"entry_id"`
 	StatementID string  `json:"statement_id"`
 	Existing    bool    `json:"existing"`
+	Amends      *uint64 `json:"amends,omitempty"`
 	Bundle      string  `json:"bundle"` // the file written, or empty
 }
 
@@ -77,6 +82,14 @@ func (c *connection) publishStatement(ctx context.Context, st *statement.Stateme
 	}
 	result := published{Kind: st.Kind.String(), Name: st.Subjects[0].Name, Digest: st.Subjects[0].Digest.String(),
 		EntryID: digestText(e.ID()), StatementID: digestText(e.StatementID())}
+	return c.send(ctx, attempted, e, manifest, f, result)
+}
+
+// send publishes an entry, or with --dry-run has it checked, and shows the result.
+func (c *connection) send(ctx context.Context, attempted string, e *entry.Entry, manifest []byte, f *subjectFlags, result published) error {
+	if err := c.amends(ctx, &result, e); err != nil {
+		return err
+	}
 	if f.dryRun {
 		return c.dryRun(ctx, attempted, e, result)
 	}
@@ -123,6 +136,7 @@ func (s *session) showPublished(p published) error {
 		field{"entry id", p.EntryID},
 		field{"statement", p.StatementID},
 		field{"existing", existing},
+		field{"amends", amendsText(p.Amends)},
 		field{"bundle", p.Bundle})
 }
 
@@ -138,7 +152,11 @@ func (s *session) writeBundle(file string, e *entry.Entry, r *client.Receipt, ma
 	if err != nil {
 		return cli.Fail(cli.ExitUnknown, "OUTPUT_FAILED", "writing "+file, err)
 	}
-	return writeFile(file, text)
+	if err := writeAtomic(file, text, 0o644); err != nil { // there was room for it when the command began
+		return cli.Fail(cli.ExitUnknown, "OUTPUT_FAILED", "writing "+file, err).
+			WithHint("the entry is logged: hallmark bundle %d -o FILE fetches its bundle", r.Index)
+	}
+	return nil
 }
 
 func publishEntryCommand(s *session) *cobra.Command {
@@ -150,6 +168,9 @@ func publishEntryCommand(s *session) *cobra.Command {
 another program made. Its signatures are checked before it is sent.`,
 		Args: arguments("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkOutput(f.out); err != nil {
+				return err
+			}
 			e, err := readSigned(args[0])
 			if err != nil {
 				return err
@@ -192,24 +213,10 @@ func (c *connection) publishEntry(ctx context.Context, file string, e *entry.Ent
 			result.Name, result.Digest = st.Subjects[0].Name, st.Subjects[0].Digest.String()
 		}
 	}
-	if f.dryRun {
-		return c.dryRun(ctx, attempted, e, result)
-	}
-	if e.Type() == entry.TypeLedger {
+	if e.Type() == entry.TypeLedger && !f.dryRun {
 		return c.submit(ctx, attempted, e, f.out, ledgerResult{})
 	}
-	receipt, err := call(ctx, c.session, attempted, func(ctx context.Context) (*client.Receipt, error) { return c.Publish(ctx, e) })
-	if err != nil {
-		return err
-	}
-	result.logged(receipt)
-	if f.out != "" {
-		if err := c.writeBundle(f.out, e, receipt, nil); err != nil {
-			return err
-		}
-		result.Bundle = f.out
-	}
-	return c.showPublished(result)
+	return c.send(ctx, attempted, e, nil, f, result)
 }
 
 // splitRef splits REF:WORD at its last colon, since a digest has one of its own.

@@ -76,6 +76,9 @@ func (p *modelPublish) run(ctx context.Context, c *connection, path string, name
 	if err != nil {
 		return err
 	}
+	if hashed.TensorCount == 0 {
+		c.status("warning: no tensors: hashed as plain bytes")
+	}
 	for _, i := range p.source.ignore {
 		if !slices.Contains(hashed.Ignored, i) {
 			c.status("warning: --ignore %s: there is no such path in the folder", i)

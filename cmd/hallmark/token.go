@@ -35,6 +35,9 @@ replays the log.`,
 			if err := requireFlags(cmd, "key"); err != nil {
 				return err
 			}
+			if err := checkOutput(out); err != nil {
+				return err
+			}
 			k, err := readKey(key)
 			if err != nil {
 				return err
@@ -152,6 +155,9 @@ with the --nonce that it printed: then at most one of the two takes effect.`,
 }
 
 func (r *transferRun) run(ctx context.Context, s *session) error {
+	if err := checkOutput(r.out); err != nil {
+		return err
+	}
 	key, err := readKey(r.key)
 	if err != nil {
 		return err
