@@ -2,12 +2,17 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-registry/hallmark/cmd/internal/cli"
 	"github.com/hallmark-registry/hallmark/verifier"
 	"github.com/hallmark-registry/hallmark/verifier/statement"
 	"github.com/hallmark-registry/hallmark/verifier/weights"
@@ -16,18 +21,27 @@ import (
 func digestCommand(s *session) *cobra.Command {
 	var f sourceFlags
 	var fast, asJSON bool
+	var chunks string
 	cmd := &cobra.Command{
 		Use:   "digest PATH",
 		Short: "Print the digest of a model folder or file",
 		Long: `Hashes a model and prints its digests: the model digest, which is its identity,
-and for each file the SHA-256 that sha256sum prints. Each byte is read once.`,
+and for each file the SHA-256 that sha256sum prints. Each byte is read once.
+
+A file that did not change since it was last hashed is not read again. What was
+found is kept in $XDG_CACHE_HOME/hallmark (~/.cache/hallmark), where it may be
+deleted at any time.`,
 		Example: "  hallmark digest ./tiny --json",
 		Args:    arguments("PATH"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if asJSON {
 				s.format = "json"
 			}
+			f.keepChunks = chunks != ""
 			m, err := s.hashModel(cmd.Context(), args[0], "", f, fast)
+			if err == nil && f.keepChunks {
+				err = s.writeChunks(chunks, m)
+			}
 			if err != nil {
 				return err
 			}
@@ -35,6 +49,7 @@ and for each file the SHA-256 that sha256sum prints. Each byte is read once.`,
 		},
 	}
 	f.define(cmd)
+	cmd.Flags().StringVar(&chunks, "chunks", "", "folder to write chunk lists to, for hallmark verify --range: each is named by the root of its tensor or raw file")
 	cmd.Flags().BoolVar(&fast, "fast", false, "leave out the SHA-256 of each file, which takes half of the time")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "the same as --format json")
 	return cmd
@@ -48,13 +63,55 @@ func (s *session) hashModel(ctx context.Context, path, bundle string, f sourceFl
 		return nil, err
 	}
 	p := s.progress("hashing")
-	defer p.finish()
-	m, err := weights.Digest(ctx, src.fsys, weights.Options{
-		Tree: src.tree, Raw: f.raw, Fast: fast, Workers: runtime.NumCPU(), Progress: p.update})
+	options := weights.Options{
+		Tree: src.tree, Raw: f.raw, Fast: fast, Chunks: f.keepChunks, Workers: runtime.NumCPU(), Progress: p.update}
+	var cache *digestCache
+	if !f.noCache {
+		cache = openDigestCache(src.dir, time.Now())
+	}
+	if cache != nil {
+		options.Known = cache.known
+	}
+	m, err := weights.Digest(ctx, src.fsys, options)
+	p.finish()
 	if err != nil {
 		return nil, filesError("hashing "+path, err)
 	}
+	if cache != nil && !fast {
+		cache.store(src.fsys, src.tree, m)
+	}
+	if cache != nil && cache.hits > 0 {
+		s.status("%d of %d files did not change since they were last hashed (--no-cache hashes them again)", cache.hits, len(m.Files))
+	}
 	return m, nil
+}
+
+// writeChunks writes the chunk list of each raw file and tensor of more than one
+// chunk. A part of one chunk is read as a whole in any case.
+func (s *session) writeChunks(dir string, m *weights.Model) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return cli.Fail(cli.ExitUnknown, "OUTPUT_FAILED", "writing chunk lists", err)
+	}
+	written := 0
+	write := func(root [32]byte, list [][32]byte) error {
+		if len(list) < 2 {
+			return nil
+		}
+		written++
+		return writeFile(filepath.Join(dir, hex.EncodeToString(root[:])), weights.AppendChunks(nil, list))
+	}
+	for _, f := range m.Files {
+		if err := write(f.Root, f.Chunks); err != nil {
+			return err
+		}
+		for _, t := range f.Tensors {
+			if err := write(t.Root, t.Chunks); err != nil {
+				return err
+			}
+		}
+	}
+	s.status("%d chunk lists in %s", written, dir)
+	return nil
 }
 
 // A digestResult is what digest prints. Its members are stable.

@@ -44,6 +44,7 @@ func TestScript(t *testing.T) {
 			"hallmarkd-init":  server.init,
 			"hallmarkd-start": server.start,
 			"forge":           forge,
+			"tensors":         tensors,
 		},
 	})
 }

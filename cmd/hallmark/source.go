@@ -15,6 +15,7 @@ import (
 // A source is the folder or file that is to be hashed. The verifier knows no
 // disk paths: it is given a file system and a root within it.
 type source struct {
+	dir  string // where fsys is on disk
 	fsys fs.FS
 	tree filetree.Options
 }
@@ -23,12 +24,15 @@ type source struct {
 type sourceFlags struct {
 	ignore, raw []string
 	followLinks bool
+	noCache     bool
+	keepChunks  bool // set by digest --chunks
 }
 
 func (f *sourceFlags) define(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.ignore, "ignore", nil, "path inside the folder to leave out, with all below it; stands in the signed statement")
 	flags.StringArrayVar(&f.raw, "raw", nil, "path inside the folder to hash as plain bytes in spite of its suffix; stands in the signed statement")
+	flags.BoolVar(&f.noCache, "no-cache", false, "hash every file, though it did not change since it was last hashed")
 	f.defineLinks(cmd)
 }
 
@@ -47,12 +51,13 @@ func openSource(path, bundle string, f sourceFlags) (*source, error) {
 	if err != nil {
 		return nil, cli.Fail(cli.ExitUnknown, "FILES_UNREADABLE", "reading the files", err)
 	}
-	src := &source{fsys: os.DirFS(root), tree: filetree.Options{Root: ".", Ignored: f.ignore, FollowLinks: f.followLinks}}
+	src := &source{dir: root, tree: filetree.Options{Root: ".", Ignored: f.ignore, FollowLinks: f.followLinks}}
 	if folder, within, targets, ok := verifycmd.CacheView(root); ok && f.followLinks {
-		src.fsys, src.tree.Root, src.tree.LinkFolders = os.DirFS(folder), within, targets
+		src.dir, src.tree.Root, src.tree.LinkFolders = folder, within, targets
 	} else if !info.IsDir() {
-		src.fsys, src.tree.Root = os.DirFS(filepath.Dir(root)), filepath.Base(root)
+		src.dir, src.tree.Root = filepath.Dir(root), filepath.Base(root)
 	}
+	src.fsys = os.DirFS(src.dir)
 	if info.IsDir() {
 		src.tree.Bundle = insideTop(root, bundle)
 	}
