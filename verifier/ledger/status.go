@@ -236,8 +236,9 @@ type Standing struct {
 	// several the latest. Each status stands here once.
 	Effects []Effect
 	// Disputed is how many others have spoken, keys and namespaces. Disputes are
-	// the log indexes of the statuses that stand of the first of them, ascending;
-	// those in effect, which others may have signed too, are left out.
+	// the log indexes of the statuses that stand of the first of them, ascending.
+	// Whoever signed what is in effect disputes nothing, as far as that is seen:
+	// of each target's first authors.
 	Disputed int
 	Disputes []uint64
 	// Unbound says that its name's namespace was claimed after it, so that it
@@ -276,13 +277,8 @@ func (s *State) Standing(of Said) Standing {
 		return cmp.Or(cmp.Compare(stateNumber(b.State), stateNumber(a.State)), cmp.Compare(b.Index, a.Index))
 	})
 	out.Effects = slices.Compact(out.Effects)
-	inEffect := func(at uint64) bool {
-		return slices.ContainsFunc(out.Effects, func(e Effect) bool { return e.Index == at })
-	}
 	slices.Sort(out.Disputes)
-	if out.Disputes = slices.DeleteFunc(slices.Compact(out.Disputes), inEffect); len(out.Disputes) == 0 {
-		out.Disputes = nil
-	}
+	out.Disputes = slices.Compact(out.Disputes)
 	return out
 }
 
@@ -296,6 +292,7 @@ func (s *statuses) weigh(out *Standing, ours []author, alg string, digest statem
 	}
 	t := &s.targets.at(at).value
 	others := int(t.count)
+	var inEffect []uint64
 	for _, a := range ours {
 		n, known := s.numbers[a]
 		if !known {
@@ -304,13 +301,18 @@ func (s *statuses) weigh(out *Standing, ours []author, alg string, digest statem
 		if i, ok := s.spoken[spoken{at, n}]; ok {
 			w := &s.remarks[i]
 			out.Effects = append(out.Effects, Effect{stateOf[w.state], w.by, w.index})
+			inEffect = append(inEffect, w.index)
 			others--
 		}
 	}
-	out.Disputed += others
 	for _, i := range t.first[:min(t.count, maxDisputes)] {
-		if w := &s.remarks[i]; !slices.Contains(ours, s.authors[w.author]) {
+		switch w := &s.remarks[i]; {
+		case slices.Contains(ours, s.authors[w.author]):
+		case slices.Contains(inEffect, w.index):
+			others--
+		default:
 			out.Disputes = append(out.Disputes, w.index)
 		}
 	}
+	out.Disputed += others
 }
