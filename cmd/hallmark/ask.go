@@ -75,10 +75,27 @@ type listedEntry struct {
 	Name    string `json:"name"`
 	Digest  string `json:"digest"`
 	Code    string `json:"code"`
+
+	Standing *shownStanding `json:"standing,omitempty"`
+}
+
+// summary is the outcome and, where anything became of it, the standing, in a
+// column's width.
+func (e *listedEntry) summary() string {
+	switch s := e.Standing; {
+	case s == nil:
+		return e.Code
+	case s.State != "":
+		return e.Code + ", " + s.State
+	case s.Unbound:
+		return e.Code + ", unbound"
+	default:
+		return e.Code + ", disputed"
+	}
 }
 
 func listEntry(e *client.Entry) listedEntry {
-	return listedEntry{Index: e.Index, EntryID: digestText(e.EntryID), Kind: e.Kind, Name: e.Name, Digest: e.Digest, Code: e.Code}
+	return listedEntry{Index: e.Index, EntryID: digestText(e.EntryID), Kind: e.Kind, Name: e.Name, Digest: e.Digest, Code: e.Code, Standing: showStanding(e.Standing)}
 }
 
 func (s *session) showEntry(ctx context.Context, c *client.Client, e *client.Entry) error {
@@ -87,6 +104,7 @@ func (s *session) showEntry(ctx context.Context, c *client.Client, e *client.Ent
 		{"entry", fmt.Sprintf("%d of %d", e.Index, e.TreeSize)},
 		{"entry id", out.EntryID},
 		{"outcome", e.Code},
+		{"standing", standingText(e.Standing)},
 	}
 	if err := s.addAmendments(ctx, c, e, &out); err != nil {
 		return err
@@ -188,7 +206,7 @@ func (s *session) search(ctx context.Context, c *client.Client, filter string, l
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, e := range found.Entries {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\n", e.Index, printable(e.Kind), printable(e.Name), shortDigest(e.Digest), printable(e.Code))
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\n", e.Index, printable(e.Kind), printable(e.Name), shortDigest(e.Digest), printable(e.summary()))
 	}
 	w.Flush() // into memory
 	if err := s.write([]byte(b.String())); err != nil {
@@ -230,8 +248,10 @@ output.`,
 					o.Manifest = true
 				case "related":
 					o.Related = true
+				case "status":
+					o.Status = true
 				default:
-					return cli.Usage("--with %q, want manifest, related", w)
+					return cli.Usage("--with %q, want manifest, related, status", w)
 				}
 			}
 			if out == "-" {
@@ -248,7 +268,7 @@ output.`,
 		},
 	}
 	cmd.Flags().StringVarP(&out, "output", "o", "", "file to write (default: standard output)")
-	cmd.Flags().StringSliceVar(&with, "with", nil, "what to bring along: manifest, related (bases and datasets)")
+	cmd.Flags().StringSliceVar(&with, "with", nil, "what to bring along: manifest, related (bases and datasets), status (what was said of it since)")
 	return cmd
 }
 
@@ -256,6 +276,9 @@ func (c *connection) saveBundle(ctx context.Context, ref string, o client.Bundle
 	text, report, err := c.fetch(ctx, ref, o)
 	if err != nil {
 		return err
+	}
+	if d := report.Decisive(); d != nil {
+		c.status("warning: %s: %s", ref, printable(d.Message))
 	}
 	if out == "" {
 		return c.write(text)

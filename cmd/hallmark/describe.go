@@ -55,7 +55,21 @@ func describeStatement(st *statement.Statement) []field {
 			field{"records", fmt.Sprintf("%d in %d files, %d bytes, by %s%s", d.Records, d.Files, d.Bytes, d.Form, salted)},
 			field{"license", d.License}, field{"sources", strings.Join(d.Sources, ", ")}, field{"modalities", strings.Join(d.Modalities, ", ")})
 	}
+	if x := st.Status; x != nil {
+		fields = append(fields, field{"state", string(x.State)}, field{"reason", x.Reason}, field{"by", optional(x.By)}, field{"document", optional(x.Document)})
+	}
+	if n := st.Namespace; n != nil {
+		fields = append(append(fields, namespaceFields(n)...), field{"previous", optional(n.Previous)})
+	}
 	return fields
+}
+
+// optional is empty for no digest.
+func optional(d statement.Digest) string {
+	if d.IsZero() {
+		return ""
+	}
+	return d.String()
 }
 
 func nameText(n statement.Name) string {

@@ -73,6 +73,8 @@ type lineageNode struct {
 	Name       string  `json:"name"`
 	Registered bool    `json:"registered"`
 	Index      *uint64 `json:"index"` // null when not registered
+
+	Standing *shownStanding `json:"standing,omitempty"`
 }
 
 type lineageEdge struct {
@@ -87,7 +89,7 @@ func lineageJSON(l *client.Lineage) lineageResult {
 		n := &l.Nodes[i]
 		shown := lineageNode{Digest: n.Digest, Kind: n.Kind, Name: n.Name, Registered: n.Registered}
 		if n.Registered {
-			shown.Index = &n.Index
+			shown.Index, shown.Standing = &n.Index, showStanding(n.Standing)
 		}
 		out.Nodes = append(out.Nodes, shown)
 	}
@@ -154,6 +156,14 @@ func nodeText(n *client.LineageNode) string {
 	}
 	if !n.Registered {
 		parts = append(parts, "(unregistered)")
+	}
+	switch s := &n.Standing; {
+	case s.State != "":
+		parts = append(parts, "("+printable(s.State)+")")
+	case s.Unbound:
+		parts = append(parts, "(unbound)")
+	case s.Disputed > 0:
+		parts = append(parts, "(disputed)")
 	}
 	return strings.Join(parts, "  ")
 }

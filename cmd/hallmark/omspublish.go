@@ -25,7 +25,8 @@ exists. Its certificates are not logged: an entry names the key of the signer.
 A signature by key names its key by a hint alone: --public-key is that key.
 
 With --key, FILE is an in-toto statement of a kind that the log takes, and is
-signed with that key.`,
+signed with that key. One of our own predicates must be in its canonical form,
+which is printed if it is not: look at it, and publish that.`,
 		Example: `  hallmark publish statement tiny/model.sig --public-key signer.key.pub
   hallmark publish statement evaluation.json --key me.key`,
 		Args: arguments("FILE"),
@@ -35,7 +36,7 @@ signed with that key.`,
 			}
 			e, err := statementEntry(args[0], f.key, publicKey)
 			if err != nil {
-				return err
+				return s.showCanonical(args[0], err)
 			}
 			c, err := s.open(cmd.Context())
 			if err != nil {

@@ -66,13 +66,14 @@ func (c *connection) fetch(ctx context.Context, ref string, o client.BundleOptio
 }
 
 // verify asks of a bundle whether the log holds its entry. Who signed it is not
-// asked: that is for the rules, and for whoever reads the result.
+// asked: that is for the rules, and for whoever reads the result. Nor does it
+// matter here that it was revoked since: its proof holds all the same.
 func (c *connection) verify(ctx context.Context, attempted string, bundle []byte) (*verifier.Report, error) {
 	report, err := verifier.Verify(ctx, bundle, c.trust, nil)
 	if err != nil {
 		return nil, err
 	}
-	if d := report.Decisive(); d != nil {
+	if d := report.Decisive(); d != nil && d.Reason != "REVOKED" {
 		e := cli.Fail(int(d.Class), d.Reason, attempted, fmt.Errorf("the bundle does not hold: %s: %s", d.Name, d.Message))
 		e.Hint = d.Hint
 		return nil, e

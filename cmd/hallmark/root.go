@@ -61,7 +61,7 @@ Begin with "hallmark keygen me.key" and "hallmark publish model --help".`,
 			root.AddCommand(c)
 		}
 	}
-	add("publish", publishCommand(s), signCommand(s), exportCommand(s), datasetCommand(s))
+	add("publish", publishCommand(s), statusCommand(s), namespaceCommand(s), signCommand(s), exportCommand(s), datasetCommand(s))
 	add("ask", getCommand(s), searchCommand(s), lineageCommand(s), bundleCommand(s), verifyCommand(s), verifyOMSCommand(s), auditCommand(s))
 	add("token", creditCommand(s), tokenCommand(s))
 	add("keys", keygenCommand(s), digestCommand(s), diffCommand(s))
