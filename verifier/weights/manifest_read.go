@@ -12,7 +12,7 @@ import (
 )
 
 // ParseManifest reads a manifest. It accepts one encoding of each manifest only, the one that Bytes writes, and only
-// manifests that some folder could have: every rule for paths and safetensors files holds, and every root that follows
+// manifests that some folder could have: every rule for paths, safetensors and GGUF files holds, and every root that follows
 // from others is checked. The error is a *FormatError.
 func ParseManifest(b []byte) (*Manifest, error) {
 	if len(b) > MaxManifest {

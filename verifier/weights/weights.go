@@ -94,9 +94,9 @@ type Header struct {
 // Tensor is one tensor of a file.
 type Tensor struct {
 	Name   string
-	Dtype  string
-	Shape  []uint64
-	Begin  uint64 // of its bytes, counted from the end of the header
+	Dtype  string   // as a safetensors header has it; "GGML:" and the type's name in a GGUF file
+	Shape  []uint64 // in the order of the header
+	Begin  uint64   // of its bytes, counted from the end of the header
 	End    uint64
 	Root   [32]byte   // over its chunks
 	Chunks [][32]byte // leaf hashes, if Options.Chunks asked for them
