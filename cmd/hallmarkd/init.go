@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/hallmark-registry/hallmark/cmd/internal/cli"
 	"github.com/hallmark-registry/hallmark/verifier/checkpoint"
@@ -47,11 +49,41 @@ func runInit(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return err
 	}
 	if f.origin == "" {
-		return cli.Usage("no --origin").WithHint("a log's name for ever, a URL without its scheme: --origin log.example.com/models")
+		return cli.Usage("no --origin").WithHint(originHint)
+	}
+	if err := checkOrigin(f.origin); err != nil {
+		return err
 	}
 	f.dir = folder(dir)
 	return f.found(ctx, stdout, stderr)
 }
+
+// checkOrigin refuses what can't be a log's name, or what nobody would want for
+// ever: the name stands in every checkpoint and in every policy, where a space ends
+// it and a plus begins the key.
+func checkOrigin(origin string) error {
+	refuse := func(why string) *cli.Error {
+		return cli.Fail(cli.ExitUsage, "ORIGIN_MALFORMED", "naming the log", fmt.Errorf("origin %q has %s", origin, why))
+	}
+	if _, rest, ok := strings.Cut(origin, "://"); ok {
+		e := refuse("a scheme")
+		if checkOrigin(rest) == nil && rest != "" {
+			return e.WithHint("a log's name is a URL without it: --origin %s", rest)
+		}
+		return e.WithHint(originHint)
+	}
+	switch {
+	case strings.ContainsRune(origin, '+'):
+		return refuse("a plus, which comes before the key in a policy").WithHint(originHint)
+	case strings.ContainsFunc(origin, unicode.IsSpace):
+		return refuse("white space").WithHint(originHint)
+	case !utf8.ValidString(origin) || strings.ContainsFunc(origin, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return refuse("a character that cannot be seen").WithHint(originHint)
+	}
+	return nil
+}
+
+const originHint = "a log's name for ever, a URL without its scheme: --origin log.example.com/models"
 
 // found makes the log: folders, keys, guard, and genesis as its entry 0. All that
 // can be refused is refused before anything is written, and the configuration is
@@ -212,7 +244,11 @@ func (f *foundation) examplePolicy(m *made) (string, error) {
 	for _, path := range f.evaluators {
 		key, err := readEvaluator(path)
 		if err != nil {
-			return "", cli.Fail(cli.ExitUsage, "KEY_MALFORMED", "reading "+path, err)
+			e := cli.Fail(cli.ExitUsage, "KEY_MALFORMED", "reading "+path, err)
+			if errors.Is(err, errPrivate) {
+				return "", e.WithHint("the public key is %s.pub, if keygen made both", path)
+			}
+			return "", e
 		}
 		keys = append(keys, key)
 	}
@@ -230,6 +266,9 @@ func (f *foundation) examplePolicy(m *made) (string, error) {
 	return ledger.ExamplePolicy(1, keys...).String(), nil
 }
 
+// errPrivate is for who has the name of the public key nearly right.
+var errPrivate = errors.New("it is a private key, want the public one")
+
 func readEvaluator(path string) (ledger.Key, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -237,6 +276,9 @@ func readEvaluator(path string) (ledger.Key, error) {
 	}
 	pub, err := entry.ParsePublicKeyPEM(text)
 	if err != nil {
+		if _, private := entry.ParsePrivateKeyPEM(text); private == nil {
+			err = errPrivate
+		}
 		return ledger.Key{}, err
 	}
 	return ledger.KeyOf(pub)

@@ -77,6 +77,7 @@ func TestInitRefusesBeforeItWrites(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none.pub")
 	garbage := filepath.Join(t.TempDir(), "garbage")
 	write(t, garbage, []byte("garbage\n"))
+	private := filepath.Join(found(t), "keys", "evaluator.key")
 	dir := filepath.Join(t.TempDir(), "data")
 	for _, c := range []struct {
 		story string
@@ -85,11 +86,18 @@ func TestInitRefusesBeforeItWrites(t *testing.T) {
 	}{
 		{"no origin", []string{"--data", dir}, "no --origin"},
 		{"an origin of two lines", []string{"--data", dir, "--origin", "a\nb"}, "naming the log"},
-		{"an origin with a plus", []string{"--data", dir, "--origin", "a+b"}, "naming the log"},
+		{"an origin with a plus", []string{"--data", dir, "--origin", "a+b"}, "naming the log: origin \"a+b\" has a plus"},
+		{"an origin with a scheme", []string{"--data", dir, "--origin", "https://a.example/b"}, "hint: a log's name is a URL without it: --origin a.example/b\n"},
+		{"an origin of a scheme alone", []string{"--data", dir, "--origin", "https://"}, "has a scheme\nhallmarkd: hint: a log's name for ever"},
+		{"an origin with a space", []string{"--data", dir, "--origin", "a b"}, "has white space\nhallmarkd: hint: a log's name for ever"},
+		{"an origin with a control character", []string{"--data", dir, "--origin", "a\x1bb"}, "has a character that cannot be seen\nhallmarkd: hint: "},
+		{"an origin that is no text", []string{"--data", dir, "--origin", "a\xffb"}, "has a character that cannot be seen"},
 		{"an origin that begins as an entry does", []string{"--data", dir, "--origin", "DSSEv1"}, "naming the log"},
 		{"an origin that is too long", []string{"--data", dir, "--origin", strings.Repeat("a", 300)}, "naming the log"},
 		{"an evaluator that is not there", []string{"--data", dir, "--origin", origin, "--evaluator", none}, "no such file"},
 		{"an evaluator that is no key", []string{"--data", dir, "--origin", origin, "--evaluator", garbage}, "reading " + garbage},
+		{"an evaluator's private key", []string{"--data", dir, "--origin", origin, "--evaluator", private},
+			"it is a private key, want the public one\nhallmarkd: hint: the public key is " + private + ".pub"},
 		{"a policy that is not there", []string{"--data", dir, "--origin", origin, "--token-policy", none}, "no such file"},
 		{"a policy that is none", []string{"--data", dir, "--origin", origin, "--token-policy", garbage}, "reading " + garbage},
 		{"policy and evaluator", []string{"--data", dir, "--origin", origin, "--token-policy", garbage, "--evaluator", garbage}, "both"},

@@ -48,6 +48,7 @@ type server struct {
 	dir        folder
 	config     *config
 	grpc, http string
+	hello      func(grpc string) string // what to print before the addresses, once they are known; or nil
 	logger     *slog.Logger
 	stdout     io.Writer
 }
@@ -91,7 +92,13 @@ func runDev(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, devHelp, absolute)
+	s.hello = func(grpc string) string {
+		server := ""
+		if grpc != defaultGRPC {
+			server = "  export HALLMARK_SERVER=" + grpc + "\n"
+		}
+		return fmt.Sprintf(devHelp, absolute, server)
+	}
 	return s.start(ctx, s.dir.config())
 }
 
@@ -99,7 +106,7 @@ func runDev(ctx context.Context, args []string, stdout, stderr io.Writer) error 
 const devHelp = `A log for trying things out. In another terminal:
 
   export HALLMARK_POLICY=%[1]s/trust.policy
-  hallmark keygen me.key
+%[2]s  hallmark keygen me.key
   hallmark publish model DIR --name me/first --version 1.0.0 --key me.key -o first.hallmark
   hallmark-verify first.hallmark DIR --policy $HALLMARK_POLICY --publisher me.key.pub
   hallmark audit %[1]s/log --policy $HALLMARK_POLICY
@@ -183,6 +190,9 @@ func (s *server) serve(ctx context.Context, o *opened) error {
 		s.drain(grpcServer, httpServer)
 		return nil
 	})
+	if s.hello != nil {
+		fmt.Fprint(s.stdout, s.hello(grpcListener.Addr().String()))
+	}
 	fmt.Fprintf(s.stdout, "grpc %s\nhttp %s\n", grpcListener.Addr(), httpListener.Addr())
 	s.logger.Info("serving", "origin", s.config.Origin, "grpc", grpcListener.Addr().String(), "http", httpListener.Addr().String())
 	if err := g.Wait(); err != nil {
