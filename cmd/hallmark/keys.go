@@ -28,7 +28,8 @@ func keygenCommand(s *session) *cobra.Command {
 alone), FILE.pub the public one. Neither may exist.
 
 Prints the key id, by which verifiers pin a publisher, and for an Ed25519 key
-the account that it begins. Only Ed25519 keys sign credits and hold tokens.`,
+the account that it begins and the form in which a token policy names it. Only
+Ed25519 keys sign credits and hold tokens.`,
 		Example: "  hallmark keygen me.key",
 		Args:    arguments("FILE"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -39,13 +40,56 @@ the account that it begins. Only Ed25519 keys sign credits and hold tokens.`,
 	return cmd
 }
 
+// A keyNames is what a key is called. Its members are stable.
+type keyNames struct {
+	Type      string `json:"type"`
+	KeyID     string `json:"key_id"`
+	Account   string `json:"account,omitempty"`    // of an Ed25519 key
+	PolicyKey string `json:"policy_key,omitempty"` // likewise
+}
+
+func namesOf(key entry.PublicKey) keyNames {
+	n := keyNames{Type: "ed25519", KeyID: key.ID().String()}
+	if key.Alg == entry.P256 {
+		n.Type = "p256"
+	}
+	if account, err := ledger.AccountOf(key); err == nil {
+		n.Account = account.String()
+	}
+	if k, err := ledger.KeyOf(key); err == nil {
+		n.PolicyKey = k.String()
+	}
+	return n
+}
+
+func (n keyNames) fields() []field {
+	return []field{{"key id", n.KeyID}, {"account", n.Account}, {"policy key", n.PolicyKey}}
+}
+
 // A madeKey is the result of keygen.
 type madeKey struct {
-	Type    string `json:"type"`
-	KeyID   string `json:"key_id"`
-	Account string `json:"account,omitempty"` // of an Ed25519 key
+	keyNames
 	Private string `json:"private"`
 	Public  string `json:"public"`
+}
+
+func keyCommand(s *session) *cobra.Command {
+	return &cobra.Command{
+		Use:   "key FILE",
+		Short: "Show what a key is called",
+		Long: `Prints the key id of a key file, and for an Ed25519 key its account and the form
+in which a token policy names it. FILE is a public key, or a private one.`,
+		Example: "  hallmark key me.key.pub",
+		Args:    arguments("FILE"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			key, err := readEitherKey(args[0])
+			if err != nil {
+				return err
+			}
+			names := namesOf(key)
+			return s.show(names, append([]field{{"type", names.Type}}, names.fields()...)...)
+		},
+	}
 }
 
 func (s *session) keygen(file, typ string) error {
@@ -66,15 +110,8 @@ func (s *session) keygen(file, typ string) error {
 	if err := writeNew(file+".pub", key.Public().MarshalPEM(), 0o644); err != nil {
 		return err
 	}
-	made := madeKey{Type: typ, KeyID: key.Public().ID().String(), Private: file, Public: file + ".pub"}
-	if account, err := ledger.AccountOf(key.Public()); err == nil {
-		made.Account = account.String()
-	}
-	return s.show(made,
-		field{"key id", made.KeyID},
-		field{"account", made.Account},
-		field{"private", made.Private},
-		field{"public", made.Public})
+	made := madeKey{namesOf(key.Public()), file, file + ".pub"}
+	return s.show(made, append(made.fields(), field{"private", made.Private}, field{"public", made.Public})...)
 }
 
 // writeNew writes a file that must not exist, durably: a key that has signed
@@ -125,6 +162,39 @@ func readKey(name string) (*entry.PrivateKey, error) {
 	return key, nil
 }
 
+// readPublicKey reads a public key. Who gives the private one has its name nearly right.
+func readPublicKey(name string) (key entry.PublicKey, err error) {
+	text, err := readBounded(name, maxKeyFile)
+	if err != nil {
+		return key, cli.Fail(cli.ExitUsage, "KEY_UNREADABLE", "reading the key", err)
+	}
+	if key, err = entry.ParsePublicKeyPEM(text); err == nil {
+		return key, nil
+	}
+	e := cli.Fail(cli.ExitUsage, "KEY_MALFORMED", "reading the key "+name, err)
+	if _, err := entry.ParsePrivateKeyPEM(text); err == nil {
+		e.Err = errors.New("it is a private key, want the public one")
+		return key, e.WithHint("the public key is %s.pub, if keygen made both", name)
+	}
+	return key, e
+}
+
+// readEitherKey reads the public key of a file that holds it or its private one.
+func readEitherKey(name string) (entry.PublicKey, error) {
+	text, err := readBounded(name, maxKeyFile)
+	if err != nil {
+		return entry.PublicKey{}, cli.Fail(cli.ExitUsage, "KEY_UNREADABLE", "reading the key", err)
+	}
+	if _, err := entry.ParsePrivateKeyPEM(text); err != nil {
+		return readPublicKey(name)
+	}
+	key, err := readKey(name) // which minds its mode
+	if err != nil {
+		return entry.PublicKey{}, err
+	}
+	return key.Public(), nil
+}
+
 func readKeys(names []string) ([]*entry.PrivateKey, error) {
 	var keys []*entry.PrivateKey
 	for _, name := range names {
@@ -146,14 +216,13 @@ func account(s string) (ledger.AccountID, error) {
 		}
 		return id, nil
 	}
-	text, err := readBounded(s, maxKeyFile)
-	if err != nil {
+	if _, err := os.Stat(s); err != nil {
 		return ledger.AccountID{}, cli.Fail(cli.ExitUsage, "ACCOUNT_MALFORMED", fmt.Sprintf("reading account %q", s), err).
 			WithHint("an account is hmk1..., or the file of a public key")
 	}
-	key, err := entry.ParsePublicKeyPEM(text)
+	key, err := readPublicKey(s)
 	if err != nil {
-		return ledger.AccountID{}, cli.Fail(cli.ExitUsage, "KEY_MALFORMED", "reading the key "+s, err)
+		return ledger.AccountID{}, err
 	}
 	return accountOf(key)
 }

@@ -178,17 +178,6 @@ func (v *omsVerify) trust() (t oms.Trust, err error) {
 	return t, err
 }
 
-func readPublicKey(file string) (key entry.PublicKey, err error) {
-	text, err := readBounded(file, maxKeyFile)
-	if err != nil {
-		return key, cli.Fail(cli.ExitUsage, "KEY_UNREADABLE", "reading the key", err)
-	}
-	if key, err = entry.ParsePublicKeyPEM(text); err != nil {
-		return key, cli.Fail(cli.ExitUsage, "KEY_MALFORMED", "reading the key "+file, err)
-	}
-	return key, nil
-}
-
 // time returns when the signature is known to have existed, or zero.
 func (v *omsVerify) time(ctx context.Context, s *session, b *oms.Bundle) (t time.Time, err error) {
 	switch {

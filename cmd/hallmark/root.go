@@ -64,7 +64,7 @@ Begin with "hallmark keygen me.key" and "hallmark publish model --help".`,
 	add("publish", publishCommand(s), statusCommand(s), namespaceCommand(s), signCommand(s), exportCommand(s), datasetCommand(s))
 	add("ask", getCommand(s), searchCommand(s), lineageCommand(s), bundleCommand(s), verifyCommand(s), verifyOMSCommand(s), auditCommand(s))
 	add("token", creditCommand(s), tokenCommand(s))
-	add("keys", keygenCommand(s), digestCommand(s), diffCommand(s))
+	add("keys", keygenCommand(s), keyCommand(s), digestCommand(s), diffCommand(s))
 	root.AddCommand(versionCommand(s))
 	root.AddCommand(helpTopics()...)
 	return root
