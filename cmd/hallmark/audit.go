@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -85,12 +87,29 @@ func openTiles(place string) (log tlog.Reader, local bool, err error) {
 	info, err := os.Stat(place)
 	switch {
 	case err != nil:
-		return nil, true, cli.Fail(cli.ExitUnknown, "LOG_UNREADABLE", "opening the log", err).
-			WithHint("give the folder that holds checkpoint and tile, or the URL that they are served below")
+		e := cli.Fail(cli.ExitUnknown, "LOG_UNREADABLE", "opening the log", err)
+		if url, ok := urlOf(place); ok {
+			return nil, true, e.WithHint("if a server is meant: hallmark audit %s", url)
+		}
+		return nil, true, e.WithHint("give the folder that holds checkpoint and tile, or the URL that they are served below")
 	case !info.IsDir():
 		return nil, true, cli.Usage("%s is no folder", place).WithHint("give the folder that holds checkpoint and tile")
 	}
 	return tlog.NewFolder(os.DirFS(place)), true, nil
+}
+
+// urlOf guesses the URL of a place that lacks its scheme. Plaintext is spoken on
+// loopback only.
+func urlOf(place string) (string, bool) {
+	address, _, _ := strings.Cut(place, "/")
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || host == "" || port == "" {
+		return "", false
+	}
+	if ip, err := netip.ParseAddr(host); host == "localhost" || (err == nil && ip.IsLoopback()) {
+		return "http://" + place, true
+	}
+	return "https://" + place, true
 }
 
 // auditProgress tells on a terminal how far the replay is.
@@ -121,6 +140,10 @@ var checkpointReasons = []struct {
 	{checkpoint.ErrQuorum, cli.ExitPolicy, "QUORUM_UNMET"},
 }
 
+// notHTTP is what the HTTP client says of an answer in another protocol. It has no
+// type by which to know it, and quotes bytes that help nobody.
+const notHTTP = "malformed HTTP response"
+
 // auditError gives what an audit found its exit code.
 func auditError(place string, err error) error {
 	attempted := "auditing " + place
@@ -133,6 +156,10 @@ func auditError(place string, err error) error {
 		if errors.Is(err, r.err) {
 			return cli.Fail(r.code, r.reason, attempted, err)
 		}
+	}
+	if strings.Contains(err.Error(), notHTTP) {
+		return cli.Fail(cli.ExitUnknown, "LOG_UNREADABLE", attempted, errors.New("what listens there does not answer in HTTP")).
+			WithHint("a registry's gRPC port has no tiles: give its --http port, such as 127.0.0.1:7071")
 	}
 	failure := cli.Fail(cli.ExitUnknown, "LOG_UNREADABLE", attempted, err)
 	if !errors.Is(err, fs.ErrNotExist) {
