@@ -22,20 +22,31 @@ func digestCommand(s *session) *cobra.Command {
 	var f sourceFlags
 	var fast, asJSON bool
 	var chunks string
+	var records datasetDigest
 	cmd := &cobra.Command{
 		Use:   "digest PATH",
-		Short: "Print the digest of a model folder or file",
+		Short: "Print the digest of a model or dataset",
 		Long: `Hashes a model and prints its digests: the model digest, which is its identity,
 and for each file the SHA-256 that sha256sum prints. Each byte is read once.
 
 A file that did not change since it was last hashed is not read again. What was
 found is kept in $XDG_CACHE_HOME/hallmark (~/.cache/hallmark), where it may be
-deleted at any time.`,
-		Example: "  hallmark digest ./tiny --json",
-		Args:    arguments("PATH"),
+deleted at any time.
+
+With --dataset the files are those of a dataset, and the digest is that under
+which publish dataset logs them when it is not salted.`,
+		Example: `  hallmark digest ./tiny --json
+  hallmark digest ./rows --dataset --lines`,
+		Args: arguments("PATH"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if asJSON {
 				s.format = "json"
+			}
+			if err := records.check(cmd); err != nil {
+				return err
+			}
+			if records.asked {
+				return records.run(cmd.Context(), s, args[0], f)
 			}
 			f.keepChunks = chunks != ""
 			m, err := s.hashModel(cmd.Context(), args[0], "", f, fast)
@@ -50,6 +61,7 @@ deleted at any time.`,
 	}
 	f.define(cmd)
 	cmd.Flags().StringVar(&chunks, "chunks", "", "folder to write chunk lists to, for hallmark verify --range: each is named by the root of its tensor or raw file")
+	records.define(cmd)
 	cmd.Flags().BoolVar(&fast, "fast", false, "leave out the SHA-256 of each file, which takes half of the time")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "the same as --format json")
 	return cmd
