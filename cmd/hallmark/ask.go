@@ -137,7 +137,7 @@ func (s *session) showEntry(ctx context.Context, c *client.Client, e *client.Ent
 const defaultLimit = 50
 
 func searchCommand(s *session) *cobra.Command {
-	limit := defaultLimit
+	limit := uint64(defaultLimit)
 	cmd := &cobra.Command{
 		Use:     "search FILTER",
 		Short:   "Find entries",
@@ -145,9 +145,6 @@ func searchCommand(s *session) *cobra.Command {
 		Example: `  hallmark search 'kind = "model" AND namespace = "acme"'`,
 		Args:    arguments("FILTER"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if limit < 1 {
-				return cli.Usage("--limit %d, want at least 1", limit)
-			}
 			c, err := s.ask()
 			if err != nil {
 				return err
@@ -155,7 +152,7 @@ func searchCommand(s *session) *cobra.Command {
 			return s.search(cmd.Context(), c, args[0], limit)
 		},
 	}
-	cmd.Flags().IntVar(&limit, "limit", limit, "most entries to print")
+	cmd.Flags().Var(&whole[uint64]{"limit", &limit, 1}, "limit", "most entries to print")
 	return cmd
 }
 
@@ -179,7 +176,7 @@ empty FILTER finds all. Fields:
 // pageMax is the most entries of one page that is asked for.
 const pageMax = 1000
 
-func (s *session) search(ctx context.Context, c *client.Client, filter string, limit int) error {
+func (s *session) search(ctx context.Context, c *client.Client, filter string, limit uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	found := struct {
@@ -187,7 +184,7 @@ func (s *session) search(ctx context.Context, c *client.Client, filter string, l
 		More     bool          `json:"more"` // the limit cut the list
 		TreeSize uint64        `json:"tree_size"`
 	}{Entries: []listedEntry{}}
-	for page, err := range c.Search(ctx, filter, int32(min(limit+1, pageMax))) {
+	for page, err := range c.Search(ctx, filter, int32(min(limit, pageMax-1)+1)) {
 		if err != nil {
 			return serverError("searching", err)
 		}
@@ -195,7 +192,7 @@ func (s *session) search(ctx context.Context, c *client.Client, filter string, l
 		for i := range page.Entries {
 			found.Entries = append(found.Entries, listEntry(&page.Entries[i]))
 		}
-		if len(found.Entries) > limit {
+		if uint64(len(found.Entries)) > limit {
 			found.Entries, found.More = found.Entries[:limit], true
 			break
 		}

@@ -73,9 +73,6 @@ func (s *session) settle(cmd *cobra.Command) error {
 	if f := cmd.Flags().Lookup("format"); f != nil {
 		s.format = f.Value.String()
 	}
-	if s.timeout <= 0 {
-		return cli.Usage("--timeout %s, want more than nothing", s.timeout)
-	}
 	return nil
 }
 

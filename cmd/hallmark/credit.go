@@ -63,7 +63,7 @@ sending it, "hallmark sign" adds signatures, "hallmark publish entry" sends it.`
 	flags.StringVar(&r.subject, "subject", "", "REF of the model or dataset that the work went into")
 	flags.StringVar(&r.to, "to", "", "who is credited: an account, or the file of a public key")
 	flags.StringVar(&r.class, "class", "", "class of work, as the token policy has it")
-	flags.Uint64Var(&r.units, "units", 0, "how much work, in the class's unit")
+	flags.Var(&whole[uint64]{"units", &r.units, 1}, "units", "how much work, in the class's unit")
 	flags.StringVar(&r.evidence, "evidence", "", "file that shows the work; its SHA-256 is logged")
 	flags.StringVar(&r.serial, "serial", "", "serial number in the class (default: computed from the other arguments)")
 	flags.StringArrayVar(&r.keys, "key", nil, "evaluator's private key; may be repeated")

@@ -21,7 +21,7 @@ func (f *recordFlags) define(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.UintSliceVar(&f.rows, "row", nil, "number of the record in the whole dataset, from 0; may be repeated where several are meant")
 	flags.StringVar(&f.file, "file", "", "file that the record is in, or is")
-	flags.Uint64Var(&f.line, "line", 0, "number of the line in --file, from 0")
+	flags.Var(&whole[uint64]{"line", &f.line, 0}, "line", "number of the line in --file, from 0")
 }
 
 // positions reads the flags. A dataset of whole files has no lines to name.

@@ -36,7 +36,7 @@ shown as unregistered, never left out.`,
 		},
 	}
 	cmd.Flags().BoolVar(&o.Down, "down", false, "to what was made from it")
-	cmd.Flags().Uint32Var(&o.Depth, "depth", 0, "how many steps to follow (default: as many as the registry allows)")
+	cmd.Flags().Var(&whole[uint32]{"depth", &o.Depth, 0}, "depth", "how many steps to follow (default: as many as the registry allows)")
 	cmd.Flags().Var(newChoice(&s.format, "text", "tree", "json", "dot", "mermaid"), "format", "text (the same as tree), json, dot or mermaid")
 	return cmd
 }

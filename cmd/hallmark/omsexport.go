@@ -58,7 +58,7 @@ not it is there. "hallmark publish statement FILE" logs the signature.`,
 	flags.StringVar(&x.name, "name", "", "name of the model in the signature (default: the folder's); it proves nothing")
 	flags.StringArrayVar(&x.ignore, "ignore-paths", nil, "path inside the model to leave out, with all below it; may be repeated")
 	flags.BoolVar(&x.followLinks, "follow-links", false, "sign the targets of symbolic links that stay inside the folder")
-	flags.Uint64Var(&x.shardSize, "shard-size", 0, fmt.Sprintf("sign pieces of so many bytes (%d is usual) in place of whole files; empty files are then not covered", oms.DefaultShardSize))
+	flags.Var(&whole[uint64]{"shard-size", &x.shardSize, 0}, "shard-size", fmt.Sprintf("sign pieces of so many bytes (%d is usual) in place of whole files; empty files are then not covered", oms.DefaultShardSize))
 	return cmd
 }
 

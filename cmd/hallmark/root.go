@@ -36,16 +36,18 @@ Begin with "hallmark keygen me.key" and "hallmark publish model --help".`,
 		},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return s.settle(cmd) },
 	}
-	root.SuggestionsMinimumDistance = 2 // a letter or two mistyped
+	root.SuggestionsMinimumDistance = mistyped
 	root.SetIn(s.stdin)
 	root.SetOut(s.stdout)
 	root.SetErr(s.stderr)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return cli.Usage("%v", err).WithHint("%s --help", cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
+	root.Version = cli.Version()
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	root.Flags().Bool("version", false, "print the version")
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.server, "server", defaultServer, "registry to call, as host:port")
-	flags.DurationVar(&s.timeout, "timeout", defaultTimeout, "longest that one call to the registry may take")
+	s.timeout = defaultTimeout
+	flags.Var(&span{"timeout", &s.timeout}, "timeout", "longest that one call to the registry may take")
 	flags.StringVar(&s.policyFile, "policy", "", "trust policy by which receipts are verified (c2sp.org/tlog-policy)")
 	flags.Var(newChoice(&s.format, "text", "json"), "format", "text or json")
 
@@ -70,32 +72,42 @@ Begin with "hallmark keygen me.key" and "hallmark publish model --help".`,
 	return root
 }
 
-// unknownCommand refuses what cobra took for arguments of the root.
+// mistyped is by how many letters the name of a command may be off for it to be
+// suggested.
+const mistyped = 2
+
+// unknownCommand refuses what cobra took for arguments of a command that only
+// holds others.
 func unknownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	e := cli.Usage("unknown command %q", args[0]).WithHint("%s --help", program)
-	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
-		return e.WithHint("%s %s", program, like[0])
+	e := cli.Usage("unknown command %q", args[0])
+	if cmd.HasParent() {
+		e = wantCommand(cmd, fmt.Sprintf("%q", args[0]))
 	}
-	return e
+	if like := cmd.SuggestionsFor(args[0]); args[0] != "" && len(like) > 0 {
+		return e.WithHint("%s %s", cmd.CommandPath(), like[0])
+	}
+	return e.WithHint("%s --help", cmd.CommandPath())
+}
+
+// wantCommand says which commands there are below one.
+func wantCommand(cmd *cobra.Command, got string) *cli.Error {
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return cli.Usage("got %s after %q, want one of %s", got, cmd.CommandPath(), strings.Join(names, ", "))
 }
 
 // group is a command that only holds others.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
-	g := &cobra.Command{Use: use, Short: short}
-	var names []string
-	for _, c := range commands {
-		names = append(names, c.Name())
-	}
-	g.RunE = func(cmd *cobra.Command, args []string) error {
-		got := "nothing"
-		if len(args) > 0 {
-			got = fmt.Sprintf("%q", args[0])
-		}
-		return cli.Usage("got %s after %q, want one of %s", got, cmd.CommandPath(), strings.Join(names, ", ")).
-			WithHint("%s --help", cmd.CommandPath())
+	g := &cobra.Command{Use: use, Short: short, Args: unknownCommand, SuggestionsMinimumDistance: mistyped}
+	g.RunE = func(cmd *cobra.Command, _ []string) error {
+		return wantCommand(cmd, "nothing").WithHint("%s --help", cmd.CommandPath())
 	}
 	g.AddCommand(commands...)
 	return g

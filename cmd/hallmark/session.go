@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -61,12 +63,28 @@ func (s *session) policy() (*checkpoint.Policy, error) {
 func (s *session) ask() (*client.Client, error) { return s.connect(nil) }
 
 func (s *session) connect(p *checkpoint.Policy) (*client.Client, error) {
+	if err := checkServer(s.server); err != nil {
+		return nil, err
+	}
 	c, err := client.Dial(s.server, client.Options{Policy: p, UserAgent: program + "/" + cli.Version()})
 	if err != nil {
 		return nil, cli.Fail(cli.ExitUsage, "SERVER_MALFORMED", "", err).WithHint("--server HOST:PORT, such as %s", defaultServer)
 	}
 	s.client = c
 	return c, nil
+}
+
+// checkServer refuses an address that no server can have. To find that out by
+// calling it takes seconds, and ends in "not reachable".
+func checkServer(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err == nil && host != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err == nil && n > 0 {
+			return nil
+		}
+	}
+	return cli.Fail(cli.ExitUsage, "SERVER_MALFORMED", "", fmt.Errorf("server %q, want host:port", address)).
+		WithHint("--server HOST:PORT, such as %s", defaultServer)
 }
 
 // call bounds one call to the registry. Hashing a large folder takes longer than

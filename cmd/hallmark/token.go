@@ -149,7 +149,7 @@ with the --nonce that it printed: then at most one of the two takes effect.`,
 	flags.StringVar(&r.to, "to", "", "an account, or the file of a public key")
 	flags.StringVar(&r.amount, "amount", "", "how many tokens, in decimal")
 	flags.StringVar(&r.key, "key", "", "private key of the account that pays")
-	flags.Uint64Var(&r.nonce, "nonce", 0, "nonce of the transfer (default: the account's next)")
+	flags.Var(&whole[uint64]{"nonce", &r.nonce, 0}, "nonce", "nonce of the transfer (default: the account's next)")
 	flags.StringVarP(&r.out, "output", "o", "", "write the transfer's bundle to this file")
 	return cmd
 }
