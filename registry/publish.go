@@ -60,7 +60,15 @@ func (r *Registry) Publish(ctx context.Context, raw []byte, o PublishOptions) (*
 	// Placed and durable. A crash from here on loses the receipt, never the
 	// entry: the same publish, repeated, finds it.
 	r.flights.place(f, positions[0])
-	return r.receipt(ctx, in.Entry(), positions[0], false)
+	receipt, err := r.receipt(ctx, in.Entry(), positions[0], false)
+	if st := in.Statement(); err == nil && st != nil && st.Namespace != nil {
+		// Who has this receipt goes on to publish under the new keys, which no claim
+		// in flight tells from strangers': admission must know them by then.
+		if err := r.await(ctx, receipt.Index+1); err != nil {
+			return nil, behind(err)
+		}
+	}
+	return receipt, err
 }
 
 // validate runs every check and logs nothing.
