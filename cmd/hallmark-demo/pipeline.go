@@ -350,7 +350,7 @@ func (p *pipeline) ask(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"demo/reader@1.0.0", "demo/digits@1.0.0", "demo/digits-contributed@1.0.0"} {
+	for _, name := range []string{"demo/reader@1.0.0", "demo/digits@1.0.0", "demo/digits-contributed@1.0.0", "2 of 6 tensors identical"} {
 		if !strings.Contains(out, name) {
 			return fmt.Errorf("the lineage does not show %s", name)
 		}

@@ -18,7 +18,9 @@ func lineageCommand(s *session) *cobra.Command {
 		Short: "Show what a model was made from, or what was made from it",
 		Long: `Follows the edges that accepted entries claim: from a model up to its bases and
 datasets, or with --down to what was made from it. What no entry registers is
-shown as unregistered, never left out.`,
+shown as unregistered, never left out. Where the registry has the manifests of a
+model and its base, it says how many tensors are identical: that is computed from
+what their digests commit to, and nobody's claim.`,
 		Example: "  hallmark lineage acme/tiny-ft@1.0.0\n  hallmark lineage acme/data@1.0.0 --down --format mermaid",
 		Args:    arguments("REF"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -32,7 +34,7 @@ shown as unregistered, never left out.`,
 			if err != nil {
 				return err
 			}
-			return s.showLineage(l, o.Down)
+			return s.showLineage(l, s.sharings(cmd.Context(), c, l), o.Down)
 		},
 	}
 	cmd.Flags().BoolVar(&o.Down, "down", false, "to what was made from it")
@@ -41,17 +43,17 @@ shown as unregistered, never left out.`,
 	return cmd
 }
 
-func (s *session) showLineage(l *client.Lineage, down bool) error {
+func (s *session) showLineage(l *client.Lineage, shared map[int]*sharing, down bool) error {
 	var err error
 	switch s.format {
 	case "json":
-		err = s.json(lineageJSON(l))
+		err = s.json(lineageJSON(l, shared))
 	case "dot":
 		err = s.write([]byte(lineageDot(l)))
 	case "mermaid":
 		err = s.write([]byte(lineageMermaid(l)))
 	default:
-		err = s.write([]byte(lineageTree(l, down)))
+		err = s.write([]byte(lineageTree(l, shared, down)))
 	}
 	if err == nil && l.Truncated {
 		s.status("warning: the graph is cut here: ask again from a node at its rim")
@@ -81,9 +83,11 @@ type lineageEdge struct {
 	Child    int    `json:"child"` // position in nodes
 	Parent   int    `json:"parent"`
 	Relation string `json:"relation"`
+
+	Shared *sharing `json:"shared,omitempty"` // computed from both manifests, where they are stored
 }
 
-func lineageJSON(l *client.Lineage) lineageResult {
+func lineageJSON(l *client.Lineage, shared map[int]*sharing) lineageResult {
 	out := lineageResult{Nodes: []lineageNode{}, Edges: []lineageEdge{}, Truncated: l.Truncated, TreeSize: l.TreeSize}
 	for i := range l.Nodes {
 		n := &l.Nodes[i]
@@ -93,8 +97,8 @@ func lineageJSON(l *client.Lineage) lineageResult {
 		}
 		out.Nodes = append(out.Nodes, shown)
 	}
-	for _, e := range l.Edges {
-		out.Edges = append(out.Edges, lineageEdge{e.Child, e.Parent, e.Relation})
+	for i, e := range l.Edges {
+		out.Edges = append(out.Edges, lineageEdge{e.Child, e.Parent, e.Relation, shared[i]})
 	}
 	return out
 }
@@ -102,14 +106,14 @@ func lineageJSON(l *client.Lineage) lineageResult {
 // lineageTree draws the graph as a tree. A node that several paths lead to is
 // unfolded once; that also ends a cycle, which a log can hold, since a digest may
 // be named before it is logged.
-func lineageTree(l *client.Lineage, down bool) string {
+func lineageTree(l *client.Lineage, shared map[int]*sharing, down bool) string {
 	t := &treeDrawing{lineage: l, next: make([][]step, len(l.Nodes)), drawn: make([]bool, len(l.Nodes))}
-	for _, e := range l.Edges {
+	for i, e := range l.Edges {
 		from, to := e.Child, e.Parent
 		if down {
 			from, to = to, from
 		}
-		t.next[from] = append(t.next[from], step{to, e.Relation})
+		t.next[from] = append(t.next[from], step{to, e.Relation, shared[i]})
 	}
 	t.out.WriteString(nodeText(&l.Nodes[0]) + "\n")
 	t.below(0, "")
@@ -120,6 +124,7 @@ func lineageTree(l *client.Lineage, down bool) string {
 type step struct {
 	to       int
 	relation string
+	shared   *sharing // nil: not compared
 }
 
 type treeDrawing struct {
@@ -136,11 +141,14 @@ func (t *treeDrawing) below(node int, indent string) {
 		if i == len(t.next[node])-1 {
 			branch, rest = "└─ ", "   "
 		}
-		again := ""
-		if t.drawn[s.to] && len(t.next[s.to]) > 0 {
-			again = "  (see above)"
+		note := ""
+		if s.shared != nil {
+			note = "  " + s.shared.String()
 		}
-		fmt.Fprintf(&t.out, "%s%s%s  %s%s\n", indent, branch, printable(s.relation), nodeText(&t.lineage.Nodes[s.to]), again)
+		if t.drawn[s.to] && len(t.next[s.to]) > 0 {
+			note += "  (see above)"
+		}
+		fmt.Fprintf(&t.out, "%s%s%s  %s%s\n", indent, branch, printable(s.relation), nodeText(&t.lineage.Nodes[s.to]), note)
 		if !t.drawn[s.to] {
 			t.below(s.to, indent+rest)
 		}

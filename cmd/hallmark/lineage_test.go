@@ -29,14 +29,14 @@ func diamond() *client.Lineage {
 
 func TestLineageDrawings(t *testing.T) {
 	for name, c := range map[string]struct{ got, want string }{
-		"tree": {lineageTree(diamond(), false), `acme/merged@1  model  aaaaaaaa…aaaaaaaa
-├─ merge  acme/left@1  model  bbbbbbbb…bbbbbbbb
+		"tree": {lineageTree(diamond(), map[int]*sharing{0: {118, 120}}, false), `acme/merged@1  model  aaaaaaaa…aaaaaaaa
+├─ merge  acme/left@1  model  bbbbbbbb…bbbbbbbb  (118 of 120 tensors identical)
 │  └─ dataset:train  acme/data@1  dataset  dddddddd…dddddddd
 │     └─ dataset:` + "\uFFFD" + `[31m  acme/merged@1  model  aaaaaaaa…aaaaaaaa  (see above)
 └─ merge  acme/"right  model  cccccccc…cccccccc  (unregistered)
    └─ finetune  acme/left@1  model  bbbbbbbb…bbbbbbbb  (see above)
 `},
-		"down": {lineageTree(diamond(), true), `acme/merged@1  model  aaaaaaaa…aaaaaaaa
+		"down": {lineageTree(diamond(), nil, true), `acme/merged@1  model  aaaaaaaa…aaaaaaaa
 └─ dataset:` + "\uFFFD" + `[31m  acme/data@1  dataset  dddddddd…dddddddd
    └─ dataset:train  acme/left@1  model  bbbbbbbb…bbbbbbbb
       ├─ merge  acme/merged@1  model  aaaaaaaa…aaaaaaaa  (see above)
