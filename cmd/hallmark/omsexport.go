@@ -15,7 +15,7 @@ import (
 )
 
 func exportCommand(s *session) *cobra.Command {
-	return group("export", "Write what other tools read", exportOMSCommand(s))
+	return group("export", "Write what other tools read", exportOMSCommand(s), exportCycloneDXCommand(s))
 }
 
 // An omsExport is one run of export oms.

@@ -17,7 +17,7 @@ func (r *Record) Marshal() ([]byte, error) {
 	root := r.nodes[0]
 	doc := document{
 		Schema: schemaURL, Format: "CycloneDX", SpecVersion: specVersion,
-		SerialNumber: serialNumber(root.claim.Entry.StatementID()),
+		SerialNumber: r.SerialNumber(),
 		Version:      root.claim.Checkpoint.Size,
 		Metadata: metadata{
 			Timestamp:  timeText(root.claim.Checkpoint.Time),
@@ -41,10 +41,12 @@ func (r *Record) Marshal() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// serialNumber makes the UUID of a statement's BOM: version 8, which leaves it to
-// its maker how the bits come about (RFC 9562, 5.8), from SHA-256. A BOM of the
-// same statement under a larger log is the same BOM in a later version.
-func serialNumber(statementID [32]byte) string {
+// SerialNumber returns the BOM's URN: a function of the model's statement, so that
+// the BOM of the same statement under a larger log is the same BOM in a later
+// version. It is a UUID of version 8, which leaves it to its maker how the bits
+// come about (RFC 9562, 5.8): here by SHA-256.
+func (r *Record) SerialNumber() string {
+	statementID := r.nodes[0].claim.Entry.StatementID()
 	h := sha256.Sum256(append([]byte("hallmark/cyclonedx/v1\n"), statementID[:]...))
 	u := h[:16]
 	u[6] = u[6]&0x0f | 0x80
