@@ -68,6 +68,9 @@ func (n *names) holder(name [32]byte) (entry.KeyID, bool) {
 // namespace returns the namespace of that name if it is claimed, else nil. It
 // is good until the next statement is accepted.
 func (n *names) namespace(name string) *namespace {
+	if n.namespaces.len() == 0 { // most small logs: not worth a hash for each name
+		return nil
+	}
 	if r := n.namespaces.find(statement.NamespaceDigest(name)); r != nil {
 		return &r.value
 	}
