@@ -34,9 +34,10 @@ func exportCycloneDXCommand(s *session) *cobra.Command {
 its licence, its bases and datasets, and for each the entry that says so. All of
 it is verified first. Without -o it goes to standard output.
 
-REF fetches the model's bundle, with the entries of its bases and datasets. What
-names no entry is the name of a BUNDLE's file, read without a network; parents
-that it does not bring along ("hallmark bundle REF --with related") are in the BOM
+REF fetches the model's bundle, with the entries of its bases and datasets and what
+was said of the model since: one that its signer took back gets no BOM. What names
+no entry is the name of a BUNDLE's file, read without a network; parents that it
+does not bring along ("hallmark bundle REF --with related,status") are in the BOM
 all the same, and called unknown.
 
 A BOM is no proof: it says what was recorded, by whom, and where the proof is. The
@@ -114,7 +115,7 @@ func isRef(arg string) bool {
 	return err == nil
 }
 
-// bundle returns a bundle that holds under the trust.
+// bundle returns a bundle of which everything holds under the trust.
 func (x *bomExport) bundle(ctx context.Context, s *session, trust verifier.Trust, arg string, ref bool) ([]byte, error) {
 	if ref {
 		c, err := s.open(ctx)
@@ -122,17 +123,34 @@ func (x *bomExport) bundle(ctx context.Context, s *session, trust verifier.Trust
 			return nil, err
 		}
 		c.trust = trust
-		text, _, err := c.fetch(ctx, arg, client.BundleOptions{Related: true})
-		return text, err
+		text, report, err := c.fetch(ctx, arg, client.BundleOptions{Related: true, Status: true})
+		if err != nil {
+			return nil, err
+		}
+		return text, refusal("exporting "+arg, report)
 	}
 	text, err := readBounded(arg, bundle.MaxSize)
 	if err != nil {
 		return nil, cli.Fail(cli.ExitUnknown, "BUNDLE_UNREADABLE", "reading the bundle", err).
 			WithHint("a model in the log is named NAMESPACE/NAME@VERSION, by its digest or by its entry's index")
 	}
-	offline := &connection{session: s, trust: trust}
-	_, err = offline.verify(ctx, "verifying "+arg, text)
-	return text, err
+	report, err := verifier.Verify(ctx, text, trust, nil)
+	if err != nil {
+		return nil, err
+	}
+	return text, refusal("exporting "+arg, report)
+}
+
+// refusal is the error for a bundle of which something does not hold, or nil. A
+// revocation counts, which those pass over who only want what the log holds.
+func refusal(attempted string, report *verifier.Report) error {
+	d := report.Decisive()
+	if d == nil {
+		return nil
+	}
+	e := cli.Fail(int(d.Class), d.Reason, attempted, fmt.Errorf("%s: %s", d.Name, d.Message))
+	e.Hint = d.Hint
+	return e
 }
 
 // A writtenBOM is the result of export cyclonedx -o. Its members are stable.
