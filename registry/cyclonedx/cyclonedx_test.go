@@ -57,15 +57,14 @@ func boms(t testing.TB) map[string][]byte {
 // awkward is a model of which everything is peculiar, in a log without cosigners.
 func (w *world) awkward() []byte {
 	d := w.publish(digits(), w.lab)
-	named := statement.NewDataset(named("evil/digits@1.0.0"), digits().Dataset)
-	evil := w.publish(named, w.stranger)
+	evil := w.publish(statement.NewDataset(named("evil/digits@1.0.0"), digits().Dataset), w.stranger)
 	use := digits().Subjects[0].Digest
-	model := w.publish(statement.NewModel(must(w.t, statement.Name{Namespace: "a", Name: "b", Version: "c"}, nil), &statement.Model{
+	model := w.publish(statement.NewModel(named("a/b@c"), &statement.Model{
 		FileRoot: made("files"), WeightsRoot: made("weights"), Files: 70, Bytes: 1 << 40, Tensors: 9,
 		Listed: []statement.File{{Path: "a b/ä <&>.gguf", SHA256: made("f"), Size: 1}},
 		Bases: []statement.Base{
 			{Digest: made("nobody knows"), Relation: statement.RelationMerge},
-			{Digest: made("nobody logged"), Name: statement.Name{Namespace: "x", Name: "y", Version: "1"}, Relation: statement.RelationDistill}},
+			{Digest: made("nobody logged"), Name: named("x/y@1"), Relation: statement.RelationDistill}},
 		Datasets: []statement.Use{{Digest: use, Role: statement.RoleTest}, {Digest: use, Role: statement.RoleTrain}},
 		Ignored:  []string{"logs"}, Raw: []string{"a b/ä <&>.gguf"},
 	}), w.lab)
