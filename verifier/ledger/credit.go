@@ -32,20 +32,20 @@ func (s *State) judgeValue(c *Credit, class *Class, at int, amount Amount) verdi
 		return reject(CreditZero, "work %d is worth nothing at %s", c.Work, class.Rate)
 	}
 	if amount.Cmp(class.Max) > 0 {
-		return reject(CreditAboveMax, "worth %s, class %s allows %s", amount, c.Class, class.Max)
+		return reject(CreditAboveMax, "worth %s base units, class %s allows %s", amount, c.Class, class.Max)
 	}
 	if sum, ok := s.classes[at].credited.Add(amount); !ok || sum.Cmp(s.budgets[at]) > 0 {
-		return reject(CreditAboveBudget, "worth %s, class %s has credited %s of %s in epoch %d", amount, c.Class, s.classes[at].credited, s.budgets[at], s.epoch)
+		return reject(CreditAboveBudget, "worth %s base units, class %s has credited %s of %s in epoch %d", amount, c.Class, s.classes[at].credited, s.budgets[at], s.epoch)
 	}
 	promised, _ := s.issued.Add(s.pending) // both at most the cap together
 	if sum, ok := promised.Add(amount); !ok || sum.Cmp(s.genesis.Cap) > 0 {
-		return reject(CreditAboveCap, "worth %s, %s of the cap of %s are issued or promised", amount, promised, s.genesis.Cap)
+		return reject(CreditAboveCap, "worth %s base units, %s of the cap of %s are issued or promised", amount, promised, s.genesis.Cap)
 	}
 	if had := s.contributors[c.Beneficiary]; s.policy.Contributor.exceeded(had, amount) {
-		return reject(CreditContributorFull, "worth %s, the beneficiary was credited %s of %s in epoch %d", amount, had, s.policy.Contributor, s.epoch)
+		return reject(CreditContributorFull, "worth %s base units, the beneficiary was credited %s of %s in epoch %d", amount, had, s.policy.Contributor, s.epoch)
 	}
 	if had := s.subjects[c.Subject]; s.policy.Subject.exceeded(had, amount) {
-		return reject(CreditSubjectFull, "worth %s, the subject was credited %s of %s in epoch %d", amount, had, s.policy.Subject, s.epoch)
+		return reject(CreditSubjectFull, "worth %s base units, the subject was credited %s of %s in epoch %d", amount, had, s.policy.Subject, s.epoch)
 	}
 	return verdict{}
 }

@@ -78,7 +78,7 @@ func judgeTransfer(t *Transfer, balance Amount) verdict {
 	case t.To == t.Account:
 		return reject(TransferToSelf, "account %s to itself", t.To)
 	case balance.Cmp(t.Amount) < 0:
-		return reject(InsufficientBalance, "amount %s, account %s has %s", t.Amount, t.Account, balance)
+		return reject(InsufficientBalance, "amount %s base units, account %s has %s", t.Amount, t.Account, balance)
 	}
 	return verdict{}
 }
