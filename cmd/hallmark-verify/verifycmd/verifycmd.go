@@ -201,10 +201,13 @@ func keyID(s string) (entry.KeyID, error) {
 		return entry.KeyID{}, err
 	}
 	key, err := entry.ParsePublicKeyPEM(text)
-	if err != nil {
-		return entry.KeyID{}, err
+	if err == nil {
+		return key.ID(), nil
 	}
-	return key.ID(), nil
+	if _, private := entry.ParsePrivateKeyPEM(text); private == nil {
+		err = fmt.Errorf("it is a private key, want the public one: %s.pub, if keygen made both", s)
+	}
+	return entry.KeyID{}, err
 }
 
 // subject opens the folder that holds what PATH names. A bundle that lies in
