@@ -48,7 +48,9 @@ func (s *session) sharings(ctx context.Context, c *client.Client, l *client.Line
 			continue
 		}
 		t := weights.Compare(base, made).Tensors
-		out[i] = &sharing{t.Identical.Number, t.Identical.Number + t.Changed.Number + t.Added.Number}
+		if n := t.Identical.Number + t.Changed.Number + t.Added.Number; n > 0 {
+			out[i] = &sharing{t.Identical.Number, n}
+		}
 	}
 	return out
 }
