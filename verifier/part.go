@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -65,8 +66,14 @@ func (v *verification) partManifest() (*weights.Manifest, bool) {
 }
 
 // manifest returns the bundle's manifest if it proves to be the one of the
-// signed model: by its digest, and by the list of files that are raw.
+// signed model: by its own digest if that was signed, by the model's, and by the
+// list of files that are raw.
 func (v *verification) manifest() (*weights.Manifest, error) {
+	if want := v.stmt.Model.Manifest; !want.IsZero() {
+		if got := statement.Digest(sha256.Sum256(v.bundle.Manifest)); got != want {
+			return nil, fmt.Errorf("the manifest is %s, and %s was signed", got, want)
+		}
+	}
 	m, err := weights.ParseManifest(v.bundle.Manifest)
 	if err != nil {
 		return nil, err

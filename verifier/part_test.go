@@ -1,6 +1,8 @@
 package verifier_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"io"
 	"io/fs"
 	"strings"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/hallmark-registry/hallmark/verifier"
 	"github.com/hallmark-registry/hallmark/verifier/bundle"
+	"github.com/hallmark-registry/hallmark/verifier/statement"
 	"github.com/hallmark-registry/hallmark/verifier/weights"
 )
 
@@ -114,4 +117,64 @@ func (o openedFS) Open(name string) (fs.File, error) {
 		*o.names = append(*o.names, name)
 	}
 	return f, err
+}
+
+// shortGGUF is a GGUF file of one tensor of 40 bytes, which begins at the first
+// multiple of 32, and 24 bytes of padding behind it.
+func shortGGUF() []byte {
+	u32, u64 := binary.LittleEndian.AppendUint32, binary.LittleEndian.AppendUint64
+	b := u32([]byte("GGUF"), 3)
+	b = u64(u64(b, 1), 0)      // a tensor, no metadata
+	b = append(u64(b, 1), 'w') // its name
+	b = u64(u32(b, 1), 10)     // one dimension
+	b = u64(u32(b, 0), 0)      // F32, at the beginning of the data
+	b = append(b, make([]byte, 32-len(b)%32)...)
+	return append(append(b, bytes.Repeat([]byte("0123456789"), 4)...), make([]byte, 24)...)
+}
+
+// TestRangeOfAMovedTensor: a manifest that moves the tensor has the signed model
+// digest too, and the bytes asked for are what it says. They were never published there.
+func TestRangeOfAMovedTensor(t *testing.T) {
+	for _, signed := range []bool{false, true} {
+		w := newWorld(t)
+		good := shortGGUF()
+		w.folder = fstest.MapFS{"m.gguf": {Data: good}}
+		w.model = w.digest()
+		st := must(statement.Parse(w.modelEntry().Body()))
+		if !signed {
+			st.Model.Manifest = statement.Digest{}
+		}
+		w.leaves[w.at] = w.sign(st).Raw()
+		b := w.bundle(3)
+		m := must(weights.ParseManifest(b.Manifest))
+		m.Files[0].Header.Size += 24
+		begin := m.Files[0].Header.Size
+		b.Manifest = m.Bytes()
+		evil := bytes.Repeat([]byte("E"), len(good))
+		copy(evil[begin:], bytes.Repeat([]byte("0123456789"), 4))
+		w.folder = fstest.MapFS{"m.gguf": {Data: evil}}
+		s := w.subject()
+		s.Part = &verifier.Part{Range: &verifier.Range{Path: "m.gguf", Begin: begin, End: begin + 40}}
+		want := "FILES_DIFFER"
+		if signed {
+			want = "MANIFEST_INVALID"
+		}
+		if got := w.verify(b, w.trust(), s).Check("files"); got.Reason != want {
+			t.Errorf("manifest digest signed %t: got %+v, want %s", signed, got, want)
+		}
+	}
+}
+
+// TestManifestIsTheSignedOne: its sha256 members are in no model digest.
+func TestManifestIsTheSignedOne(t *testing.T) {
+	w := newWorld(t)
+	b := w.bundle(3)
+	m := must(weights.ParseManifest(b.Manifest))
+	m.Files[0].SHA256[0] ^= 1
+	b.Manifest = m.Bytes()
+	s := w.subject()
+	s.Part = &verifier.Part{Tensor: "a"}
+	if got := w.verify(b, w.trust(), s).Check("files"); got.Reason != "MANIFEST_INVALID" {
+		t.Errorf("got %+v, want MANIFEST_INVALID", got)
+	}
 }

@@ -117,7 +117,8 @@ func (f *File) parts() []span {
 // span says where in the file a tensor's bytes are.
 func (f *File) span(t *Tensor) span { return span{f.Header.Size + t.Begin, f.Header.Size + t.End} }
 
-// start opens the file for reading by any number of workers.
+// start opens the file for reading by any number of workers. The header was read through another opening, so it is read
+// again: else header and tensors could be of two files, and the digest one that no file has.
 func (j *job) start(fsys fs.FS) error {
 	f, err := filetree.Open(fsys, j.listed)
 	if err != nil {
@@ -126,11 +127,24 @@ func (j *job) start(fsys fs.FS) error {
 	j.closer = f
 	if at, ok := f.(io.ReaderAt); ok {
 		j.source = at
-		return nil
+		return j.sameHeader(io.NewSectionReader(at, 0, int64(j.file.Size)))
 	}
 	s := newSequence(f)
+	s.pos = int64(j.file.Header.Size)
 	j.source = s
-	return s.skip(int64(j.file.Header.Size))
+	return j.sameHeader(f)
+}
+
+// sameHeader reads the header from r, and nothing behind it.
+func (j *job) sameHeader(r io.Reader) error {
+	if j.file.Kind == Raw {
+		return nil
+	}
+	leaf, err := hashHeader(r, j.file.Header.Size)
+	if err == nil && leaf != j.file.Header.Leaf {
+		err = fmt.Errorf("%w: it has another header than the one that was checked", ErrChanged)
+	}
+	return err
 }
 
 // take accepts the leaves of a retired block. Blocks retire in file order.

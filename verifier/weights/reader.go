@@ -19,7 +19,7 @@ func (e *DifferenceError) Error() string { return e.Difference.String() }
 //
 // It reads whole chunks, since these are what can be proven: at most 1 MiB before and behind what is asked for. Where the
 // manifest's File has no chunk list it makes one itself, when the raw file or tensor is first read, by reading all of that
-// once. The header is read as a whole, and kept. Each byte is checked each time that it is read, but for the last chunk,
+// once. The header is read first, as a whole, and kept: the model digest covers where tensors begin through the header alone. Each byte is checked each time that it is read, but for the last chunk,
 // which is kept too.
 //
 // Its methods may be called concurrently; they take turns.
@@ -69,11 +69,14 @@ func (r *VerifiedReader) ReadAt(p []byte, offset int64) (n int, err error) {
 
 // proven returns proven bytes of the file from at on, at least one.
 func (r *VerifiedReader) proven(at uint64) ([]byte, error) {
+	if err := r.proveHeader(); err != nil {
+		return nil, err
+	}
 	if r.last.begin <= at && at < r.last.end {
 		return r.kept[at-r.last.begin:], nil
 	}
 	if at < r.file.Header.Size {
-		return r.provenHeader(at)
+		return r.header[at:], nil
 	}
 	if i := r.partAt(at); i != padding {
 		return r.provenChunk(i, (at-r.parts[i].begin)/ChunkSize, at)
@@ -90,21 +93,25 @@ func (r *VerifiedReader) partAt(at uint64) int {
 	return i
 }
 
-func (r *VerifiedReader) provenHeader(at uint64) ([]byte, error) {
-	if r.header == nil {
-		b, err := r.read(nil, span{0, r.file.Header.Size})
-		if err != nil {
-			return nil, err
-		}
-		leaf := sha256.New()
-		leaf.Write([]byte(headerPrefix))
-		leaf.Write(b)
-		if got := sum(leaf); got != r.file.Header.Leaf {
-			return nil, r.differs("", "header is %x, want %x", got, r.file.Header.Leaf)
-		}
-		r.header = b
+// proveHeader reads the header, unless it did before. No other byte of the file is proven to be in its place without: no
+// leaf has Header.Size in it, nor where a tensor begins, so a manifest with another size can have the model's digest. The
+// header's leaf settles the size, and with that and the file's size there is one place for each tensor.
+func (r *VerifiedReader) proveHeader() error {
+	if r.file.Kind == Raw || r.header != nil {
+		return nil
 	}
-	return r.header[at:], nil
+	b, err := r.read(nil, span{0, r.file.Header.Size})
+	if err != nil {
+		return err
+	}
+	leaf := sha256.New()
+	leaf.Write([]byte(headerPrefix))
+	leaf.Write(b)
+	if got := sum(leaf); got != r.file.Header.Leaf {
+		return r.differs("", "header is %x, want %x", got, r.file.Header.Leaf)
+	}
+	r.header = b
+	return nil
 }
 
 // provenPadding returns padding as far as the next part, but no more than a chunk of it.

@@ -77,6 +77,33 @@ func TestVerifiedReaderHandsOutNothingElse(t *testing.T) {
 	}
 }
 
+// TestHeaderOfAnotherSize: no leaf has the header's size in it, so a manifest can have the model's digest and still move
+// every tensor, as far as GGUF's padding goes. The header is what tells.
+func TestHeaderOfAnotherSize(t *testing.T) {
+	file := ggufFile{tensors: []ggufTensor{{name: "a", typ: 24, dims: []uint64{40}, data: bytes.Repeat([]byte("0123456789"), 4)}}}.bytes()
+	m := digest(t, folder(map[string][]byte{"m.gguf": file}), weights.Options{})
+	manifest, err := m.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest.Files[0].Header.Size += 24
+	forged, err := weights.ParseManifest(manifest.Bytes())
+	if err != nil || forged.Model().Digest != m.Digest {
+		t.Fatalf("the forged manifest is refused (%v) or another model's: this test asks nothing", err)
+	}
+	f := &forged.Files[0]
+	begin := f.Header.Size
+	evil := bytes.Repeat([]byte("E"), len(file))
+	copy(evil[begin:], "0123456789012345678901234567890123456789")
+	var d *weights.DifferenceError
+	if n, err := weights.NewVerifiedReader(bytes.NewReader(evil), f).ReadAt(make([]byte, 40), int64(begin)); n > 0 || !errors.As(err, &d) {
+		t.Errorf("reader: got %d bytes and error %v, want a difference", n, err)
+	}
+	if d, err := weights.CheckRange(t.Context(), folder(map[string][]byte{"m.gguf": evil}), "m.gguf", f, begin, begin+40); err != nil || len(d) != 1 {
+		t.Errorf("range: got %v and error %v, want a difference", d, err)
+	}
+}
+
 func TestVerifiedReaderOfManyReaders(t *testing.T) {
 	files := readable()
 	f := digest(t, folder(files), weights.Options{Chunks: true}).Files[3]
@@ -141,6 +168,7 @@ func TestCheckingAPartReadsThatPart(t *testing.T) {
 		m := digest(t, folder(files), weights.Options{Chunks: chunks})
 		st, raw := &m.Files[0], &m.Files[1]
 		begin := st.Header.Size + st.Tensors[1].Begin
+		header := int(st.Header.Size)
 		for _, c := range []struct {
 			story            string
 			f                *weights.File
@@ -149,8 +177,8 @@ func TestCheckingAPartReadsThatPart(t *testing.T) {
 			most, mostListed int // bytes read without and with chunk lists
 		}{
 			{"a tensor", st, &st.Tensors[1], 0, 0, 7 * mib, 7 * mib},
-			{"one byte of a tensor", st, nil, begin + 100, begin + 101, 5 * mib, mib},
-			{"a range over the end of a tensor", st, nil, begin - 5, begin + 5, 10 * mib, 2 * mib},
+			{"one byte of a tensor", st, nil, begin + 100, begin + 101, 5*mib + header, mib + header},
+			{"a range over the end of a tensor", st, nil, begin - 5, begin + 5, 10*mib + header, 2*mib + header},
 			{"the header", st, nil, 0, 8, mib, mib},
 			{"a mebibyte of a raw file", raw, nil, 3*mib + 1, 4*mib + 1, 9 * mib, 2 * mib},
 			{"all of a raw file", raw, nil, 0, raw.Size, 9 * mib, 9 * mib},

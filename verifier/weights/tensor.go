@@ -36,8 +36,8 @@ func CheckTensor(ctx context.Context, fsys fs.FS, name string, f *File, t *Tenso
 }
 
 // CheckRange holds the bytes from begin to before end of a file against a manifest; name is the file's within fsys. What can
-// be proven is a whole header, tensor or raw file: it reads each that the range touches, all of it; but where f has a
-// chunk list only the chunks that the range touches, each at most 1 MiB. It returns how the file differs
+// be proven is a whole header, tensor or raw file: it reads the header, which says where the rest is, and each that the
+// range touches, all of it; but where f has a chunk list only the chunks that the range touches, each at most 1 MiB. It returns how the file differs
 // there from the manifest. The error is ErrRange when the file has no such bytes.
 func CheckRange(ctx context.Context, fsys fs.FS, name string, f *File, begin, end uint64) ([]Difference, error) {
 	if begin >= end || end > f.Size {
@@ -54,6 +54,9 @@ func CheckRange(ctx context.Context, fsys fs.FS, name string, f *File, begin, en
 
 // check proves a range without handing it out, and so has no need to read a part twice that has no chunk list.
 func (r *VerifiedReader) check(ctx context.Context, at, end uint64) error {
+	if err := r.proveHeader(); err != nil {
+		return err
+	}
 	for at < end {
 		if err := ctx.Err(); err != nil {
 			return err

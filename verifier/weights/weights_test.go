@@ -339,6 +339,42 @@ func TestFilesAreClosedAfterAnError(t *testing.T) {
 	}
 }
 
+// TestHeaderAndTensorsOfTwoFiles: the path leads to another file each time that it is opened. The digest of a file that is
+// neither would be wrong, whether the two differ in the header or not.
+func TestHeaderAndTensorsOfTwoFiles(t *testing.T) {
+	at := []tensor{{"a", "U8", []int{5}, []byte("hello")}}
+	first, second := safetensors(at), safetensors([]tensor{{"b", "U8", []int{5}, []byte("hello")}})
+	for _, sequential := range []bool{false, true} {
+		fsys := &swappingFS{FS: folder(map[string][]byte{"m.safetensors": first}), then: folder(map[string][]byte{"m.safetensors": second}), sequential: sequential}
+		if _, err := weights.Digest(t.Context(), fsys, weights.Options{}); !errors.Is(err, weights.ErrChanged) {
+			t.Errorf("sequential %t: got error %v, want %v", sequential, err, weights.ErrChanged)
+		}
+	}
+}
+
+// swappingFS has another file behind each name from its second opening on.
+type swappingFS struct {
+	fs.FS
+	then       fs.FS
+	sequential bool // its files cannot be read at an offset
+	opened     bool
+}
+
+func (s *swappingFS) Open(name string) (fs.File, error) {
+	from := s.FS
+	if _, file := strings.CutSuffix(name, ".safetensors"); file {
+		if s.opened {
+			from = s.then
+		}
+		s.opened = true
+	}
+	f, err := from.Open(name)
+	if _, file := f.(io.ReaderAt); err == nil && file && s.sequential {
+		f = struct{ fs.File }{f}
+	}
+	return f, err
+}
+
 // countingFS counts the files that are open.
 type countingFS struct {
 	fs.FS
