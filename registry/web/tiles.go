@@ -11,7 +11,10 @@
 package web
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"strconv"
@@ -62,20 +65,59 @@ func serveTile(w http.ResponseWriter, req *http.Request, tiles tlog.Reader) {
 	var data []byte
 	var err error
 	if level == "entries" {
-		data, err = tiles.ReadEntryBundle(req.Context(), index, width)
+		if data, err = tiles.ReadEntryBundle(req.Context(), index, width); err == nil {
+			data, err = cutBundle(data, width)
+		}
 	} else {
 		l, bad := strconv.ParseUint(level, 10, 6) // levels 0 to 63
 		if bad != nil || strconv.FormatUint(l, 10) != level {
 			http.NotFound(w, req)
 			return
 		}
-		data, err = tiles.ReadTile(req.Context(), l, index, width)
+		if data, err = tiles.ReadTile(req.Context(), l, index, width); err == nil {
+			data, err = cutTile(data, width)
+		}
 	}
 	if err != nil {
 		refuse(w, err)
 		return
 	}
 	send(w, "application/octet-stream", cacheForever, data)
+}
+
+// A log that grew may answer for a partial tile with a wider one. What leaves
+// under a partial tile's path must be that tile: it is cached for ever, as the
+// same bytes by everybody. A width of 0 is a full tile, which nothing is wider than.
+
+// cutTile cuts a tile of hashes to its first width.
+func cutTile(tile []byte, width uint8) ([]byte, error) {
+	want := int(width) * sha256.Size
+	if len(tile) < want {
+		return nil, fmt.Errorf("tile of %d bytes, want %d hashes", len(tile), width)
+	}
+	if width == 0 {
+		return tile, nil
+	}
+	return tile[:want], nil
+}
+
+// cutBundle cuts a bundle to its first width entries, each of which follows its
+// length in 2 bytes.
+func cutBundle(bundle []byte, width uint8) ([]byte, error) {
+	if width == 0 {
+		return bundle, nil
+	}
+	end := 0
+	for i := range width {
+		if len(bundle)-end < 2 {
+			return nil, fmt.Errorf("bundle of %d entries, want %d", i, width)
+		}
+		end += 2 + int(binary.BigEndian.Uint16(bundle[end:]))
+		if end > len(bundle) {
+			return nil, fmt.Errorf("entry %d of a bundle ends %d bytes beyond it", i, end-len(bundle))
+		}
+	}
+	return bundle[:end], nil
 }
 
 // parseTile reads <N>[.p/<W>] of c2sp.org/tlog-tiles: N in groups of three

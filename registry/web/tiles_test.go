@@ -1,6 +1,8 @@
 package web_test
 
 import (
+	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"io/fs"
@@ -21,9 +23,58 @@ var folder = fstest.MapFS{
 	"tile/0/001.p/7":                 {Data: []byte(strings.Repeat("p", 7*32))},
 	"tile/1/x001/x234/067":           {Data: []byte(strings.Repeat("d", 8192))},
 	"tile/entries/000":               {Data: []byte("entries")},
-	"tile/entries/x001/x234/067.p/9": {Data: []byte("few entries")},
+	"tile/entries/x001/x234/067.p/9": {Data: bundle("few", "entries", "3", "4", "5", "6", "7", "8", "9")},
 	"secret":                         {Data: []byte("not part of the log")},
 }
+
+// bundle lays entries out as a bundle does.
+func bundle(entries ...string) []byte {
+	var b []byte
+	for _, e := range entries {
+		b = append(binary.BigEndian.AppendUint16(b, uint16(len(e))), e...)
+	}
+	return b
+}
+
+// A reader may answer with more than it was asked for, because the log has grown
+// since. Caches keep what they get for ever, so the tile's width decides.
+func TestPartialTilesHaveTheirWidth(t *testing.T) {
+	full := wide{tile: []byte(strings.Repeat("h", 8192)), bundle: bundle("first", "", "third")}
+	h := web.TileHandler(full, func() error { return nil })
+	for _, c := range []struct {
+		path   string
+		status int
+		want   string
+	}{
+		{"/tile/0/000", 200, string(full.tile)},
+		{"/tile/0/000.p/1", 200, strings.Repeat("h", 32)},
+		{"/tile/0/000.p/255", 200, strings.Repeat("h", 255*32)},
+		{"/tile/entries/000", 200, string(full.bundle)},
+		{"/tile/entries/000.p/1", 200, string(bundle("first"))},
+		{"/tile/entries/000.p/2", 200, string(bundle("first", ""))},
+		{"/tile/entries/000.p/3", 200, string(full.bundle)},
+		{"/tile/entries/000.p/4", 503, "the log cannot be read at the moment\n"}, // the reader's fault
+	} {
+		r := get(t, h, "GET", c.path)
+		body := new(strings.Builder)
+		if _, err := copyAll(body, r); err != nil {
+			t.Fatal(err)
+		}
+		if r.StatusCode != c.status || body.String() != c.want {
+			t.Errorf("%s: status %d, %d bytes %.40q; want %d, %d bytes", c.path, r.StatusCode, body.Len(), body, c.status, len(c.want))
+		}
+	}
+}
+
+// wide reads the full tile, whatever the width.
+type wide struct {
+	tlog.Reader
+	tile, bundle []byte
+}
+
+func (w wide) ReadTile(context.Context, uint64, uint64, uint8) ([]byte, error) { return w.tile, nil }
+
+func (w wide) ReadEntryBundle(context.Context, uint64, uint8) ([]byte, error) { return w.bundle, nil }
 
 func get(t *testing.T, h http.Handler, method, target string) *http.Response {
 	t.Helper()
