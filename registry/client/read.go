@@ -82,6 +82,10 @@ func (c *Client) Search(ctx context.Context, filter string, pageSize int32) iter
 	})
 }
 
+// emptyPagesMax bounds the empty pages in a row. A server looks through some
+// hundred thousand entries before it sends one, so no log needs as many.
+const emptyPagesMax = 10_000
+
 // A pageMessage is a page as either service sends it.
 type pageMessage interface {
 	GetEntries() []*pb.Entry
@@ -89,12 +93,15 @@ type pageMessage interface {
 	GetTreeSize() uint64
 }
 
-// pages yields page after page. It holds the server to ascending order, which
-// also ends a listing that would go round in circles, and to one tree size.
+// pages yields page after page. It holds the server to ascending order and to
+// tokens that move on, which ends a listing that would go round in circles. A
+// page without entries need not be the last (AIP-158): a server bounds what it
+// looks through for one.
 func pages[M pageMessage](withRaw bool, get func(token string) (M, error)) iter.Seq2[*Page, error] {
 	return func(yield func(*Page, error) bool) {
 		var token string
 		var next uint64 // least index that may follow
+		var empty int   // pages in a row
 		for first := true; first || token != ""; first = false {
 			m, err := get(token)
 			if err != nil {
@@ -114,8 +121,12 @@ func pages[M pageMessage](withRaw bool, get func(token string) (M, error)) iter.
 				next = e.Index + 1
 				page.Entries = append(page.Entries, e)
 			}
-			if token = m.GetNextPageToken(); token != "" && len(page.Entries) == 0 {
-				yield(nil, responseInvalid("an empty page that is not the last"))
+			if empty++; len(page.Entries) > 0 {
+				empty = 0
+			}
+			before := token
+			if token = m.GetNextPageToken(); token != "" && (token == before || empty > emptyPagesMax) {
+				yield(nil, responseInvalid("%d empty pages that lead to no other", empty))
 				return
 			}
 			if !yield(page, nil) {

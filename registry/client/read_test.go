@@ -171,11 +171,11 @@ func TestAnswersThatContradictThemselves(t *testing.T) {
 		})
 	}
 	for name, lie := range map[string]func(*registry.SearchPage){
-		"in circles":                  func(p *registry.SearchPage) { p.Next = "0" },
-		"out of order":                func(p *registry.SearchPage) { p.Entries[0], p.Entries[1] = p.Entries[1], p.Entries[0] },
-		"that are empty and go on":    func(p *registry.SearchPage) { p.Entries = nil },
-		"with an entry twice":         func(p *registry.SearchPage) { p.Entries[1] = p.Entries[0] },
-		"with an entry of the future": func(p *registry.SearchPage) { p.Size = 1 },
+		"in circles":                            func(p *registry.SearchPage) { p.Next = "0" },
+		"out of order":                          func(p *registry.SearchPage) { p.Entries[0], p.Entries[1] = p.Entries[1], p.Entries[0] },
+		"that are empty and lead to themselves": func(p *registry.SearchPage) { p.Entries, p.Next = nil, "0" },
+		"with an entry twice":                   func(p *registry.SearchPage) { p.Entries[1] = p.Entries[0] },
+		"with an entry of the future":           func(p *registry.SearchPage) { p.Size = 1 },
 	} {
 		t.Run("pages "+name, func(t *testing.T) {
 			l.search = lie
@@ -195,6 +195,22 @@ func TestAnswersThatContradictThemselves(t *testing.T) {
 			_, err := c.Lineage(ctx, "acme/m@1", client.LineageOptions{})
 			refused(t, err, "RESPONSE_INVALID")
 		})
+	}
+}
+
+// A server bounds what it looks through for a page, and may find nothing so far.
+func TestEmptyPagesAreNotTheEnd(t *testing.T) {
+	l := &liar{Registry: rpctest.New(1)}
+	grow(t, l.Registry, 5)
+	c := newSite(t, l).client(l.Trust())
+	l.search = func(p *registry.SearchPage) {
+		if p.Next != "" {
+			p.Entries = nil
+		}
+	}
+	perPage, all, _ := indexes(t, c.Search(context.Background(), "", 2))
+	if len(all) == 0 || len(perPage) < 2 {
+		t.Errorf("pages of %v entries, want empty ones and the last", perPage)
 	}
 }
 
