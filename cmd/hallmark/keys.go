@@ -125,7 +125,7 @@ func writeNew(name string, b []byte, mode fs.FileMode) error {
 		return cli.Fail(cli.ExitUnknown, "KEY_UNWRITABLE", "writing the key", err)
 	}
 	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(err, f.Sync(), f.Close(), syncFolder(name)); err != nil {
 		return cli.Fail(cli.ExitUnknown, "KEY_UNWRITABLE", "writing the key", err)
 	}
 	return nil
