@@ -166,6 +166,10 @@ func (s *Serialization) check() error {
 		return fault(ErrSerialization, at+"/shard_size", "got %d with the method %q, want none", s.ShardSize, s.Method)
 	case s.Method == methodShards && s.ShardSize == 0:
 		return fault(ErrSerialization, at+"/shard_size", "none, with the method %q", s.Method)
+	case s.Method == methodShards && s.Hash == hashBLAKE3:
+		// The Python implementation signs whole files if asked for that, so nothing
+		// tells what the digest of such a shard is.
+		return fault(ErrUnsupported, at+"/hash_type", "%q with the method %q, which no implementation writes", s.Hash, s.Method)
 	}
 	for _, p := range s.IgnorePaths {
 		if err := CheckIgnored(p); err != nil {

@@ -117,6 +117,8 @@ func statement(serialization string, resources ...resource) string {
 
 const filesSHA256 = `{"method":"files","hash_type":"sha256","allow_symlinks":false,"ignore_paths":[".git"]}`
 
+const filesBLAKE3 = `{"method":"files","hash_type":"blake3","allow_symlinks":false}`
+
 // sign wraps a payload into a key bundle.
 func sign(key *entry.PrivateKey, payloadType, payload string) string {
 	sig := must(key.Sign(entry.PAE(payloadType, []byte(payload))))

@@ -1,6 +1,7 @@
 package oms
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/base64"
@@ -29,7 +30,8 @@ type Request struct {
 	Chain []*x509.Certificate
 
 	Name        string // of the model; empty: the folder's own
-	ShardSize   uint64 // bytes; 0 signs whole files
+	Hash        string // sha256, blake2b or blake3; empty: DefaultHash
+	ShardSize   uint64 // bytes; 0 signs whole files, as BLAKE3 always does
 	FollowLinks bool   // sign the targets of links inside the folder under the links' names
 
 	// Ignore are paths relative to the model to leave out, besides those of git.
@@ -71,19 +73,43 @@ func Sign(ctx context.Context, f *Folder, q Request) ([]byte, *Manifest, error) 
 	return text, m, err
 }
 
-// payload hashes the folder and writes the statement: compact, members in the
-// order of RFC 8785, 3.2.3.
-func (q *Request) payload(ctx context.Context, f *Folder) ([]byte, error) {
-	for _, p := range q.Ignore {
-		if err := CheckIgnored(p); err != nil {
-			return nil, fault(ErrSerialization, "", "ignored path: %v", err)
-		}
+// Digest returns the root that a signature of the folder would have as its
+// subject, and over how many digests it is. No key and no name goes into it.
+func Digest(ctx context.Context, f *Folder, q Request) (root [32]byte, resources int, err error) {
+	how, err := q.serialization()
+	if err != nil {
+		return root, 0, err
+	}
+	list, err := q.resources(ctx, f, how)
+	if err != nil {
+		return root, 0, err
+	}
+	return rootOf(list), len(list), nil
+}
+
+// serialization is what the request asks for, checked as that of a bundle is.
+func (q *Request) serialization() (*Serialization, error) {
+	s := &Serialization{
+		Method: methodFiles, Hash: cmp.Or(q.Hash, DefaultHash), ShardSize: q.ShardSize,
+		AllowSymlinks: q.FollowLinks, IgnorePaths: newIgnored(gitPaths, q.Ignore).sorted(),
+	}
+	if q.ShardSize != 0 {
+		s.Method = methodShards
 	}
 	if q.ShardSize > maxSafeInteger {
 		return nil, fault(ErrSerialization, "", "got shards of %d bytes, want at most %d", q.ShardSize, uint64(maxSafeInteger))
 	}
-	out := newIgnored(gitPaths, q.Ignore)
-	resources, err := q.resources(ctx, f, out)
+	return s, s.check()
+}
+
+// payload hashes the folder and writes the statement: compact, members in the
+// order of RFC 8785, 3.2.3.
+func (q *Request) payload(ctx context.Context, f *Folder) ([]byte, error) {
+	how, err := q.serialization()
+	if err != nil {
+		return nil, err
+	}
+	resources, err := q.resources(ctx, f, how)
 	if err != nil {
 		return nil, err
 	}
@@ -100,21 +126,21 @@ func (q *Request) payload(ctx context.Context, f *Folder) ([]byte, error) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = fmt.Appendf(b, `{"algorithm":"%s","digest":"%x","name":%s}`, DefaultHash, r.Digest, quote(r.Name))
+		b = fmt.Appendf(b, `{"algorithm":"%s","digest":"%x","name":%s}`, how.Hash, r.Digest, quote(r.Name))
 	}
 	b = append(b, `],"serialization":{"allow_symlinks":`...)
-	b = strconv.AppendBool(b, q.FollowLinks)
-	b = append(b, `,"hash_type":"`+DefaultHash+`","ignore_paths":[`...)
-	for i, p := range out.sorted() {
+	b = strconv.AppendBool(b, how.AllowSymlinks)
+	b = append(b, `,"hash_type":"`+how.Hash+`","ignore_paths":[`...)
+	for i, p := range how.IgnorePaths {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = append(b, quote(p)...)
 	}
-	if q.ShardSize == 0 {
+	if how.ShardSize == 0 {
 		b = append(b, `],"method":"`+methodFiles+`"}}`...)
 	} else {
-		b = fmt.Appendf(b, `],"method":"%s","shard_size":%d}}`, methodShards, q.ShardSize)
+		b = fmt.Appendf(b, `],"method":"%s","shard_size":%d}}`, methodShards, how.ShardSize)
 	}
 	b = append(b, `,"predicateType":"`+PredicateType+`","subject":[{"digest":{"sha256":"`...)
 	b = hex.AppendEncode(b, root[:])
@@ -124,8 +150,12 @@ func (q *Request) payload(ctx context.Context, f *Folder) ([]byte, error) {
 }
 
 // resources hashes the folder, in the order of the specification: by name.
-func (q *Request) resources(ctx context.Context, f *Folder, out ignored) ([]Resource, error) {
-	there, err := f.list(out, q.FollowLinks)
+func (q *Request) resources(ctx context.Context, f *Folder, how *Serialization) ([]Resource, error) {
+	algorithm, err := hashOf(how.Hash)
+	if err != nil {
+		return nil, err
+	}
+	there, err := f.list(newIgnored(how.IgnorePaths), how.AllowSymlinks)
 	if err != nil {
 		return nil, fmt.Errorf("listing the model: %w", err)
 	}
@@ -138,9 +168,9 @@ func (q *Request) resources(ctx context.Context, f *Folder, out ignored) ([]Reso
 		if err := filetree.CheckPath(one.path); err != nil {
 			return nil, fault(ErrResourceName, one.path, "%v", err)
 		}
-		for _, j := range one.split(q.ShardSize) {
+		for _, j := range one.split(how.ShardSize) {
 			r := Resource{Name: j.path, Path: j.path}
-			if q.ShardSize != 0 {
+			if how.ShardSize != 0 {
 				r.Start, r.End = j.from, j.to
 				r.Name = fmt.Sprintf("%s:%d:%d", j.path, j.from, j.to)
 			}
@@ -150,11 +180,7 @@ func (q *Request) resources(ctx context.Context, f *Folder, out ignored) ([]Reso
 	if len(jobs) == 0 {
 		return nil, fault(ErrNoFiles, f.Name(), "holds nothing to sign")
 	}
-	how, err := hashOf(DefaultHash)
-	if err != nil {
-		return nil, err
-	}
-	if err := f.hashAll(ctx, how, jobs, q.Progress); err != nil {
+	if err := f.hashAll(ctx, algorithm, jobs, q.Progress); err != nil {
 		return nil, err
 	}
 	for i := range jobs {

@@ -31,7 +31,10 @@ func TestSignsWhatItVerifies(t *testing.T) {
 		{"P-384", oms.Request{Key: newKey(entry.P384, 3)}, 5},
 		{"P-521", oms.Request{Key: newKey(entry.P521, 3)}, 5},
 		{"a name of its own", oms.Request{Key: signer, Name: "tiny"}, 5},
+		{"by BLAKE2b", oms.Request{Key: signer, Hash: "blake2b"}, 5},
+		{"by BLAKE3", oms.Request{Key: signer, Hash: "blake3"}, 5},
 		{"shards", oms.Request{Key: signer, ShardSize: 7}, 4},
+		{"shards by BLAKE2b", oms.Request{Key: signer, Hash: "blake2b", ShardSize: 7}, 4},
 		{"shards of the size of a file", oms.Request{Key: signer, ShardSize: 50}, 4},
 	} {
 		t.Run(c.story, func(t *testing.T) {
@@ -49,6 +52,9 @@ func TestSignsWhatItVerifies(t *testing.T) {
 			}
 			if want := c.q.Name; m.Name != want && (want != "" || m.Name != "model") {
 				t.Errorf("name %q, want %q", m.Name, want)
+			}
+			if root, n, err := oms.Digest(t.Context(), f, c.q); err != nil || root != m.Root || n != len(m.Resources) {
+				t.Errorf("digest %x over %d, %v; want what was signed, %x over %d", root, n, err, m.Root, len(m.Resources))
 			}
 			again, _, err := oms.Sign(t.Context(), f, c.q)
 			if err != nil || !bytes.Equal(text, again) {
@@ -109,6 +115,8 @@ func TestRefusesToSign(t *testing.T) {
 		{"nothing", nil, oms.Request{Key: signer}, oms.ErrNoFiles},
 		{"what is all ignored", good, oms.Request{Key: signer, Ignore: []string{"a"}}, oms.ErrNoFiles},
 		{"empty files by shards", map[string]string{"a": ""}, oms.Request{Key: signer, ShardSize: 1}, oms.ErrNoFiles},
+		{"by an unknown hash", good, oms.Request{Key: signer, Hash: "md5"}, oms.ErrSerialization},
+		{"shards by BLAKE3", good, oms.Request{Key: signer, Hash: "blake3", ShardSize: 1}, oms.ErrUnsupported},
 		{"a link", map[string]string{"a": "1", "l": "->a"}, oms.Request{Key: signer}, oms.ErrLink},
 		{"a link out of the folder", map[string]string{"l": "->../x"}, oms.Request{Key: signer, FollowLinks: true}, oms.ErrLink},
 		{"a name that other systems read as a path", map[string]string{`a\b`: "1"}, oms.Request{Key: signer}, oms.ErrResourceName},
@@ -119,6 +127,10 @@ func TestRefusesToSign(t *testing.T) {
 		t.Run(c.story, func(t *testing.T) {
 			_, _, err := oms.Sign(t.Context(), openFolder(t, write(t, c.files)), c.q)
 			wantFault(t, err, c.want)
+			if c.q.Name == "" && c.want != oms.ErrKey { // no key and no name goes into a digest
+				_, _, err := oms.Digest(t.Context(), openFolder(t, write(t, c.files)), c.q)
+				wantFault(t, err, c.want)
+			}
 		})
 	}
 }

@@ -189,6 +189,30 @@ func TestComparesByBLAKE2b(t *testing.T) {
 	}
 }
 
+// The digests are of the reference implementation: of nothing, of a text, and
+// across the edge of a chunk, where the hash becomes a tree.
+func TestComparesByBLAKE3(t *testing.T) {
+	long := make([]byte, 1025)
+	for i := range long {
+		long[i] = byte(i % 251)
+	}
+	for text, sum := range map[string]string{
+		"":                  "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
+		"abc":               "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85",
+		string(long[:1024]): "42214739f095a406f3fc83deb889744ac00df831c10daa55189b5d121c855af7",
+		string(long):        "d00278ae47eb27b34faecf67b4fe263f82d5412916c1ffd97c8cb7fb814b8444",
+	} {
+		bundle := signStatement(statement(filesBLAKE3, resource{"a", "blake3", sum}))
+		for there, want := range map[string]oms.Fault{text: "", text + "x": oms.ErrFiles} {
+			r, err := verify(t.Context(), bundle, byKey(signer), openFolder(t, write(t, map[string]string{"a": there})), oms.Options{})
+			wantFault(t, err, want)
+			if r == nil || r.Manifest.Hash != "blake3" {
+				t.Errorf("%d bytes: got the report %+v, want one that names blake3", len(there), r)
+			}
+		}
+	}
+}
+
 func TestStopsWhenToldTo(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
