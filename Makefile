@@ -32,7 +32,7 @@ demo: build ## run the demo; KEEP=1 leaves its server running until interrupted
 
 # What CI runs, cheapest first: a typing error should not wait for the fuzzer.
 .PHONY: test
-test: fresh need fmt vet staticcheck generated unit race story fuzz-short ## everything that CI runs
+test: fresh need fmt vet cross staticcheck generated unit race story fuzz-short ## everything that CI runs
 	@.ci/gotest.sh --sum
 
 .PHONY: fresh
@@ -53,6 +53,12 @@ fmt:
 vet:
 	@echo "== vet"
 	@$(GO) vet ./...
+
+# The verifier is for other people's programs, and some machines have 32 bits.
+.PHONY: cross
+cross:
+	@echo "== build of the verifier for 32 bits"
+	@CGO_ENABLED=0 GOARCH=386 $(GO) build ./verifier/... ./cmd/hallmark-verify
 
 .PHONY: staticcheck
 staticcheck:

@@ -135,8 +135,9 @@ const (
 	// maxClasses and maxOffers: what people can still compare on one page.
 	maxClasses = 32
 	maxOffers  = 32
-	// maxEpochs bounds counts of epochs: at the shortest epoch, 8,000 years.
-	maxEpochs = 1<<32 - 1
+	// maxEpochs bounds counts of epochs: at the shortest epoch, 8,000 years. It
+	// has a type since it is more than an int has on a machine of 32 bits.
+	maxEpochs uint64 = 1<<32 - 1
 )
 
 // Errors of a policy to branch on.
