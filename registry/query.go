@@ -14,6 +14,11 @@ const (
 	maxPage     = index.MaxPage
 )
 
+// maxSearchSteps bounds how often the index is asked for one page. It ends a page
+// that costs it some 10 ms, even without a row; some seconds are well within a
+// call's deadline, and the token of an empty page keeps how far they came.
+const maxSearchSteps = 256
+
 // Search returns one page of the entries that match a filter. All pages of one
 // query are of one tree size, which the first page fixes and its token carries.
 func (r *Registry) Search(ctx context.Context, q SearchQuery) (*SearchPage, error) {
@@ -39,7 +44,7 @@ func (r *Registry) Search(ctx context.Context, q SearchQuery) (*SearchPage, erro
 			return nil, err
 		}
 	}
-	page, err := r.Index.Search(ctx, query)
+	page, err := r.firstRows(ctx, query)
 	if err != nil {
 		return nil, internal("searching", err)
 	}
@@ -48,6 +53,17 @@ func (r *Registry) Search(ctx context.Context, q SearchQuery) (*SearchPage, erro
 		out.Next = index.Token{FilterHash: filter.Hash(), Size: query.Size, From: page.Next}.String()
 	}
 	return out, nil
+}
+
+// firstRows asks the index on until it has a row, or has none.
+func (r *Registry) firstRows(ctx context.Context, q index.Query) (page index.Page, err error) {
+	for range maxSearchSteps {
+		if page, err = r.Index.Search(ctx, q); err != nil || len(page.Rows) > 0 || !page.More {
+			return page, err
+		}
+		q.From = page.Next
+	}
+	return page, nil
 }
 
 func pageSize(n int) int {
@@ -71,6 +87,10 @@ func filterError(err error) *Error {
 const (
 	maxLineageNodes = 1000
 	maxLineageDepth = 64
+	// maxLineageEdges keeps an answer below 1 MiB; maxLineageLinks bounds what is
+	// read for it, since amendments may claim each edge any number of times.
+	maxLineageEdges = 10_000
+	maxLineageLinks = 50_000
 	linkPage        = 200
 )
 
@@ -95,7 +115,7 @@ func (r *Registry) Lineage(ctx context.Context, q LineageQuery) (*Lineage, error
 	if row.Kind != "model" && row.Kind != "dataset" {
 		return nil, &Error{Code: FailedPrecondition, Reason: "NO_LINEAGE", Message: fmt.Sprintf("entry %d is a %s, and only models and datasets have a lineage", at, row.Kind)}
 	}
-	w := &walk{r: r, down: q.Down, graph: &Lineage{Size: size}, seen: map[string]int{}}
+	w := &walk{r: r, down: q.Down, graph: &Lineage{Size: size}, seen: map[string]int{}, edges: map[LineageEdge]struct{}{}}
 	if err := w.run(ctx, row.Digest, depthOf(q.Depth)); err != nil {
 		return nil, err
 	}
@@ -115,6 +135,8 @@ type walk struct {
 	down  bool
 	graph *Lineage
 	seen  map[string]int // digest -> node
+	edges map[LineageEdge]struct{}
+	links int // read so far
 }
 
 func (w *walk) run(ctx context.Context, root string, depth int) error {
@@ -128,6 +150,10 @@ func (w *walk) run(ctx context.Context, root string, depth int) error {
 			return nil
 		}
 		for i := from; i < to; i++ {
+			if w.spent() {
+				w.graph.Truncated = true
+				return nil
+			}
 			if err := w.expand(ctx, i); err != nil {
 				return err
 			}
@@ -137,15 +163,25 @@ func (w *walk) run(ctx context.Context, root string, depth int) error {
 	return nil
 }
 
+// spent reports whether the answer, or the work for it, has reached its bound.
+func (w *walk) spent() bool {
+	return len(w.graph.Edges) >= maxLineageEdges || w.links >= maxLineageLinks
+}
+
 // expand adds the edges of one node, page by page.
 func (w *walk) expand(ctx context.Context, i int) error {
 	digest := w.graph.Nodes[i].Digest
 	for from := uint64(0); ; {
-		page, err := w.links(ctx, digest, from)
+		page, err := w.read(ctx, digest, from)
 		if err != nil {
 			return internal("reading lineage", err)
 		}
 		for _, l := range page.Links {
+			if w.spent() {
+				w.graph.Truncated = true
+				return nil
+			}
+			w.links++
 			other, name := l.Parent, l.ParentName
 			if w.down {
 				other, name = l.Child, ""
@@ -171,7 +207,10 @@ func (w *walk) expand(ctx context.Context, i int) error {
 	}
 }
 
-func (w *walk) links(ctx context.Context, digest string, from uint64) (index.LinkPage, error) {
+func (w *walk) read(ctx context.Context, digest string, from uint64) (index.LinkPage, error) {
+	if err := ctx.Err(); err != nil { // an index that answers from memory may not ask
+		return index.LinkPage{}, err
+	}
 	if w.down {
 		return w.r.Index.Children(ctx, digest, w.graph.Size, from, linkPage)
 	}
@@ -180,11 +219,10 @@ func (w *walk) links(ctx context.Context, digest string, from uint64) (index.Lin
 
 // edge adds an edge unless an amendment repeats it.
 func (w *walk) edge(e LineageEdge) {
-	for _, have := range w.graph.Edges {
-		if have == e {
-			return
-		}
+	if _, have := w.edges[e]; have {
+		return
 	}
+	w.edges[e] = struct{}{}
 	w.graph.Edges = append(w.graph.Edges, e)
 }
 

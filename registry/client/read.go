@@ -126,7 +126,7 @@ func pages[M pageMessage](withRaw bool, get func(token string) (M, error)) iter.
 			}
 			before := token
 			if token = m.GetNextPageToken(); token != "" && (token == before || empty > emptyPagesMax) {
-				yield(nil, responseInvalid("%d empty pages that lead to no other", empty))
+				yield(nil, responseInvalid("a page after which the listing does not go on"))
 				return
 			}
 			if !yield(page, nil) {
