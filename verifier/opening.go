@@ -43,6 +43,11 @@ func (v *verification) opening(s *Subject) {
 			Got:     statement.Digest(got).String(), Want: want.String()})
 		return
 	}
+	if got, want := o.File.Split, splitOf(v.stmt.Dataset); got != want { // whoever signed one digest and another form said two things
+		r.add(Check{Name: "opening", Result: Failed, Class: ClassProof, Reason: "OPENING_INVALID",
+			Message: "the opening cuts files into records as the statement does not", Got: got.String(), Want: want.String()})
+		return
+	}
 	r.ok("opening", "%s is in dataset %s: %s", describeRecord(o), short(got[:]), preview(o.Record))
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/hallmark-registry/hallmark/verifier"
 	"github.com/hallmark-registry/hallmark/verifier/bundle"
 	"github.com/hallmark-registry/hallmark/verifier/dataset"
+	"github.com/hallmark-registry/hallmark/verifier/entry"
 	"github.com/hallmark-registry/hallmark/verifier/statement"
 )
 
@@ -77,6 +78,21 @@ func TestOpening(t *testing.T) {
 		if r.Verified() != (c.class == verifier.ClassNone) || r.Check("files").Result != verifier.NotAsked {
 			t.Errorf("%s: %s", c.story, r.Text())
 		}
+	}
+}
+
+// TestOpeningOfLinesWhereFilesWereSigned: the digest is that of the lines, and
+// the statement says that a record is a whole file. Which is it, then?
+func TestOpeningOfLinesWhereFilesWereSigned(t *testing.T) {
+	w := newWorld(t)
+	rows, o, b := saltedRows(t, w)
+	s := must(statement.Parse(must(entry.Parse(b.Entry)).Body()))
+	s.Dataset.Form = statement.FormFiles
+	w.leaves[w.at] = w.sign(s).Raw()
+	b.Proven = w.bundle(3).Proven
+	r := w.verify(b, w.trust(), &verifier.Subject{Opening: must(opened(t, rows, o, 1).Marshal())})
+	if c := r.Check("opening"); c.Reason != "OPENING_INVALID" || c.Got != "lines" || c.Want != "files" {
+		t.Errorf("got %+v, want OPENING_INVALID, lines in place of files", c)
 	}
 }
 

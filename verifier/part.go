@@ -115,14 +115,14 @@ func (p *partCheck) tensor(name string) {
 			}
 			files++
 			size += t.End - t.Begin
-			what = fmt.Sprintf("tensor %s (%s %v, %s) of %s", name, t.Dtype, t.Shape, Bytes(t.End-t.Begin), f.Path)
+			what = fmt.Sprintf("tensor %s (%s %v, %s) of %s", filetree.Show(name), t.Dtype, t.Shape, Bytes(t.End-t.Begin), filetree.Show(f.Path))
 		}
 	}
 	switch {
 	case files == 0:
 		p.usage("NO_SUCH_TENSOR", "the model has no tensor %q", name)
 	case files > 1:
-		what = fmt.Sprintf("tensor %s (%s) in each of %d files", name, Bytes(size), files)
+		what = fmt.Sprintf("tensor %s (%s) in each of %d files", filetree.Show(name), Bytes(size), files)
 		fallthrough
 	default:
 		p.proven(what)
@@ -137,7 +137,7 @@ func (p *partCheck) byteRange(r Range, chunks []byte) {
 	}
 	f := &p.manifest.Files[i]
 	if r.Begin >= r.End || r.End > f.Size {
-		p.usage("NO_SUCH_RANGE", "bytes %d to %d of %s, want at least one byte of its %d", r.Begin, r.End, r.Path, f.Size)
+		p.usage("NO_SUCH_RANGE", "bytes %d to %d of %s, want at least one byte of its %d", r.Begin, r.End, filetree.Show(r.Path), f.Size)
 		return
 	}
 	if chunks != nil {
@@ -149,7 +149,7 @@ func (p *partCheck) byteRange(r Range, chunks []byte) {
 	if p.compare(f, func(at string) ([]weights.Difference, error) {
 		return weights.CheckRange(p.v.ctx, p.fsys, at, f, r.Begin, r.End)
 	}) {
-		p.proven(fmt.Sprintf("bytes %d to %d (%s) of %s", r.Begin, r.End, Bytes(r.End-r.Begin), r.Path))
+		p.proven(fmt.Sprintf("bytes %d to %d (%s) of %s", r.Begin, r.End, Bytes(r.End-r.Begin), filetree.Show(r.Path)))
 	}
 }
 

@@ -103,10 +103,11 @@ type Report struct {
 	Ledger    ledger.Body
 
 	decisive *Check
+	finished bool // every question was asked: a Report that Verify did not return verifies nothing
 }
 
 // Verified reports whether everything that was asked holds.
-func (r *Report) Verified() bool { return r.decisive == nil }
+func (r *Report) Verified() bool { return r.finished && r.decisive == nil }
 
 // Decisive returns the failure that decides the outcome, the first in
 // verification order, or nil.
@@ -138,7 +139,7 @@ func (r *Report) finish() {
 			sorted = append(sorted, *c)
 		}
 	}
-	r.Checks = sorted
+	r.Checks, r.finished = sorted, true
 	for _, name := range verificationOrder {
 		if c := r.Check(name); c != nil && c.Result == Failed {
 			r.decisive = c
@@ -184,9 +185,12 @@ func (r *Report) Text() string {
 			}
 		}
 	}
-	if d := r.decisive; d != nil {
+	switch d := r.decisive; {
+	case d != nil:
 		fmt.Fprintf(&b, "not verified: %s (%s)\n", d.Name, d.Reason)
-	} else {
+	case !r.finished:
+		b.WriteString("not verified: nothing was asked\n")
+	default:
 		b.WriteString("verified\n")
 	}
 	return b.String()
@@ -200,13 +204,14 @@ func (c *Check) lines() (first string, rest []string) {
 	return c.Lines[0], c.Lines[1:]
 }
 
-// printable keeps what files and bundles say from steering a terminal.
+// printable keeps what files and bundles say from steering a terminal, and from
+// turning a line around or breaking it (U+202E, U+2028).
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return unicode.ReplacementChar
+		if unicode.IsPrint(r) {
+			return r
 		}
-		return r
+		return unicode.ReplacementChar
 	}, s)
 }
 
@@ -247,10 +252,17 @@ func (w *reportWriter) token(t jsontext.Token) {
 }
 
 func (w *reportWriter) name(s string)                { w.token(jsontext.String(s)) }
-func (w *reportWriter) text(name, value string)      { w.name(name); w.token(jsontext.String(value)) }
 func (w *reportWriter) boolean(name string, v bool)  { w.name(name); w.token(jsontext.Bool(v)) }
 func (w *reportWriter) number(name string, v uint64) { w.name(name); w.token(jsontext.Uint(v)) }
 func (w *reportWriter) hash(name string, v [32]byte) { w.text(name, hex.EncodeToString(v[:])) }
+
+// text writes what may be an error of the file system, with a name in it that is
+// not UTF-8: JSON has no such text, and a verdict must not be lost to it.
+func (w *reportWriter) text(name, value string) {
+	w.name(name)
+	w.token(jsontext.String(strings.ToValidUTF8(value, string(unicode.ReplacementChar))))
+}
+
 func (w *reportWriter) object(members func()) {
 	w.token(jsontext.BeginObject)
 	members()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/hallmark-registry/hallmark/verifier/checkpoint"
 	"github.com/hallmark-registry/hallmark/verifier/entry"
 	"github.com/hallmark-registry/hallmark/verifier/statement"
 )
@@ -46,7 +45,8 @@ func (v *verification) status() {
 		r.add(Check{Name: "status", Result: Failed, Class: ClassPolicy, Reason: "REVOKED", Message: ours[0].String() + also,
 			Hint: fmt.Sprintf("its signer took it back: read entry %d before you use it", ours[0].index)})
 	default:
-		r.ok("status", "%s%s", ours[0], also)
+		// What is milder than a revocation does not say that none followed.
+		r.notAsked("status", "%s%s; later revocations are not checked", ours[0], also)
 	}
 }
 
@@ -77,24 +77,19 @@ func (s relatedStatus) String() string {
 // statuses returns what the entry's signers said of it, the gravest first and of
 // several the latest, and counts what others did. The related entries are proven.
 func (v *verification) statuses() (ours []relatedStatus, others int) {
-	for _, p := range v.bundle.Related {
-		e, err := entry.Parse(p.Entry)
-		if err != nil || e.Type() != entry.TypeStatement {
+	for _, p := range v.included {
+		if p.Entry.Type() != entry.TypeStatement {
 			continue
 		}
-		s, err := statement.Parse(e.Body())
+		s, err := statement.Parse(p.Entry.Body())
 		if err != nil || s.Status == nil || !v.isAbout(s.Subjects[0]) {
 			continue
 		}
-		proof, err := checkpoint.ParseProof(p.Proof)
-		if err != nil {
-			continue // it was read before
-		}
-		if !v.signedByOneOf(e) {
+		if !v.signedByOneOf(p.Entry) {
 			others++
 			continue
 		}
-		ours = append(ours, relatedStatus{*s.Status, proof.Index})
+		ours = append(ours, relatedStatus{*s.Status, p.Index})
 	}
 	slices.SortFunc(ours, func(a, b relatedStatus) int {
 		return cmp.Or(cmp.Compare(b.gravity(), a.gravity()), cmp.Compare(b.index, a.index))

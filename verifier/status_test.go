@@ -60,11 +60,12 @@ func TestStatus(t *testing.T) {
 		{"consent was withdrawn", []saidStatus{{state: withdrawn}}, verifier.Failed, "consent-withdrawn, for the reason security, as entry 9 says"},
 		{"a later deprecation undoes nothing", []saidStatus{{state: withdrawn}, {state: revoked}, {state: deprecated}}, verifier.Failed,
 			"revoked, for the reason security, as entry 10 says"},
-		{"deprecated", []saidStatus{{state: statement.StateSuperseded}, {state: deprecated}}, verifier.OK, "deprecated, for the reason security, as entry 10 says"},
+		{"deprecated", []saidStatus{{state: statement.StateSuperseded}, {state: deprecated}}, verifier.NotAsked,
+			"deprecated, for the reason security, as entry 10 says; later revocations are not checked"},
 		{"a stranger revoked it", []saidStatus{{state: revoked, byOthers: true}}, verifier.NotAsked,
 			"no status statement by its signers in the bundle; 1 by others, which decide nothing: revocations are not checked"},
-		{"a stranger revoked, its publisher deprecated", []saidStatus{{state: revoked, byOthers: true}, {state: deprecated}}, verifier.OK,
-			"deprecated, for the reason security, as entry 10 says; 1 by others, which decide nothing"},
+		{"a stranger revoked, its publisher deprecated", []saidStatus{{state: revoked, byOthers: true}, {state: deprecated}}, verifier.NotAsked,
+			"deprecated, for the reason security, as entry 10 says; 1 by others, which decide nothing; later revocations are not checked"},
 		{"another model was revoked", []saidStatus{{state: revoked, ofOther: true}}, verifier.NotAsked, "no status statement in the bundle: revocations are not checked"},
 	} {
 		t.Run(tt.story, func(t *testing.T) {

@@ -56,7 +56,11 @@ func (v *verification) modelFiles(s *Subject) {
 	}
 	msg := fmt.Sprintf("%d files, %d tensors, %s, model digest %s", len(got.Files), got.TensorCount, Bytes(got.ByteCount), short(got.Digest[:]))
 	if len(got.Ignored) > 0 {
-		msg += "; not counted, as its publisher signed: " + strings.Join(got.Ignored, ", ")
+		shown := make([]string, len(got.Ignored))
+		for i, path := range got.Ignored {
+			shown[i] = filetree.Show(path)
+		}
+		msg += "; not counted, as its publisher signed: " + strings.Join(shown, ", ")
 	}
 	r.ok("files", "%s", msg)
 }
@@ -74,11 +78,7 @@ func (v *verification) datasetFiles(s *Subject) {
 			Hint:    "its owner can, with hallmark dataset check; a single record is shown by an opening"})
 		return
 	}
-	split := dataset.WholeFiles
-	if d.Form == statement.FormLines {
-		split = dataset.Lines
-	}
-	got, err := dataset.Digest(v.ctx, s.FS, dataset.Options{Tree: s.tree(nil), Split: split, Workers: s.Workers, Progress: s.Progress})
+	got, err := dataset.Digest(v.ctx, s.FS, dataset.Options{Tree: s.tree(nil), Split: splitOf(d), Workers: s.Workers, Progress: s.Progress})
 	if err != nil {
 		v.unreadable(err)
 		return
@@ -90,6 +90,14 @@ func (v *verification) datasetFiles(s *Subject) {
 		return
 	}
 	r.ok("files", "%d records in %d files, %s, dataset digest %s", got.Records, len(got.Files), Bytes(got.Bytes), short(got.Digest[:]))
+}
+
+// splitOf is how the statement says that its dataset was cut into records.
+func splitOf(d *statement.Dataset) dataset.Split {
+	if d.Form == statement.FormLines {
+		return dataset.Lines
+	}
+	return dataset.WholeFiles
 }
 
 // unreadable reports a folder that has no digest. What was logged had one, so

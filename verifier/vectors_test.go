@@ -14,6 +14,7 @@ import (
 	"github.com/hallmark-registry/hallmark/verifier/bundle"
 	"github.com/hallmark-registry/hallmark/verifier/checkpoint"
 	"github.com/hallmark-registry/hallmark/verifier/entry"
+	"github.com/hallmark-registry/hallmark/verifier/statement"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden vectors")
@@ -121,6 +122,11 @@ func writeBundleVectors(t *testing.T, path string) {
 	relaxed := w.trust()
 	relaxed.Publishers = nil
 	vectors = append(vectors, vectorOf(w, "any publisher", w.bundle(3), relaxed, true))
+	unasked := w.trust()
+	unasked.Policy = must(checkpoint.ParsePolicy([]byte("log " + w.log.Key().String() + "\nquorum none\n")))
+	vectors = append(vectors,
+		vectorOf(w, "no cosigner asked, none there", w.bundle(0), unasked, false),
+		vectorOf(w, "deprecated, which says nothing of later revocations", w.relate(saidStatus{state: statement.StateDeprecated}), w.trust(), false))
 	for _, f := range failures() {
 		w := newWorld(t)
 		b, trust := w.bundle(3), w.trust()

@@ -22,6 +22,7 @@ package verifier
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ import (
 	"github.com/hallmark-registry/hallmark/verifier/bundle"
 	"github.com/hallmark-registry/hallmark/verifier/checkpoint"
 	"github.com/hallmark-registry/hallmark/verifier/entry"
+	"github.com/hallmark-registry/hallmark/verifier/filetree"
 	"github.com/hallmark-registry/hallmark/verifier/ledger"
 	"github.com/hallmark-registry/hallmark/verifier/statement"
 )
@@ -48,7 +50,7 @@ type Trust struct {
 	// recorded this, and the caller has to read who.
 	AnyPublisher bool
 	// Now and MaxAge bound the checkpoint's age, as its cosigners state its
-	// time. A MaxAge of 0 asks nothing.
+	// time. A MaxAge of 0 asks nothing; a Now asks that the time is not to come.
 	Now    time.Time
 	MaxAge time.Duration
 	// MinSize is the least tree size to accept. 0 asks nothing.
@@ -89,6 +91,7 @@ func Verify(ctx context.Context, text []byte, trust Trust, subject *Subject) (*R
 		return nil, err
 	}
 	v := &verification{ctx: ctx, trust: trust, report: &Report{}}
+	v.believe = checkpoint.NewMemo(trust.Policy, checkpointsRemembered).Verify
 	v.run(text, subject)
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -111,6 +114,10 @@ func (t Trust) check() error {
 	return nil
 }
 
+// checkpointsRemembered is more than a bundle has whose proofs were fetched
+// together.
+const checkpointsRemembered = 8
+
 // A verification is one call of Verify on its way through the questions.
 type verification struct {
 	ctx    context.Context
@@ -120,9 +127,13 @@ type verification struct {
 	bundle *bundle.Bundle
 	proof  *checkpoint.Proof
 	signed *checkpoint.Verified // nil unless the log's signature holds
-	quorum bool
-	entry  *entry.Entry
-	stmt   *statement.Statement // nil for ledger entries
+	quorum bool                 // and enough others vouch for it
+	// believe is the policy's Verify, which remembers: the related entries of a
+	// bundle mostly share a checkpoint, and may all have one of their own.
+	believe  func(note []byte) (*checkpoint.Verified, error)
+	included []*Included // the related entries, once all are proven
+	entry    *entry.Entry
+	stmt     *statement.Statement // nil for ledger entries
 }
 
 // run asks in verification order: what everything else rests on comes first.
@@ -155,17 +166,18 @@ func (v *verification) run(text []byte, subject *Subject) {
 // checkpoint asks which log signed, and whether enough others vouch for it.
 func (v *verification) checkpoint() {
 	r, f := v.report, &v.report.Facts
-	signed, err := v.trust.Policy.Verify(v.proof.Checkpoint)
+	signed, err := v.believe(v.proof.Checkpoint)
 	var few *checkpoint.QuorumError
+	var bad *checkpoint.CosignatureError
 	switch {
 	case err == nil:
 		v.signed, v.quorum = signed, true
 	case errors.As(err, &few):
 		v.signed = few.Findings
+	case errors.As(err, &bad):
+		v.signed = bad.Findings
 	case errors.Is(err, checkpoint.ErrUnknownLog):
 		r.fail("checkpoint", ClassPolicy, "UNKNOWN_LOG", err)
-	case errors.Is(err, checkpoint.ErrCosignature):
-		r.fail("checkpoint", ClassProof, "COSIGNATURE_INVALID", err)
 	case errors.Is(err, checkpoint.ErrLogSignature):
 		r.fail("checkpoint", ClassProof, "LOG_SIGNATURE_INVALID", err)
 	default:
@@ -177,21 +189,28 @@ func (v *verification) checkpoint() {
 	}
 	f.Origin, f.Size = v.signed.Origin, v.signed.Size
 	r.ok("checkpoint", "%s", v.signed.Origin)
-	if !v.quorum {
+	switch {
+	case bad != nil:
+		r.fail("cosigners", ClassProof, "COSIGNATURE_INVALID", err)
+		return
+	case few != nil:
 		r.fail("cosigners", ClassPolicy, "QUORUM_UNMET", err)
 		return
 	}
 	if v.signed.Time != 0 {
 		f.Time = time.Unix(v.signed.Time, 0).UTC()
 	}
+	if v.signed.Quorum.Name == checkpoint.QuorumNone {
+		r.notAsked("cosigners", "none required by the policy: %s", describeCosigners(v.signed))
+		return
+	}
 	r.ok("cosigners", "%s", describeCosigners(v.signed))
 }
 
+// describeCosigners says who vouches. Where no auditor does, nobody but the log's
+// operator says that its entries keep its rules.
 func describeCosigners(c *checkpoint.Verified) string {
 	var parts []string
-	if c.Quorum.Name == "none" {
-		parts = append(parts, "none required by the policy")
-	}
 	for _, t := range []struct {
 		name  string
 		tally checkpoint.Tally
@@ -199,6 +218,9 @@ func describeCosigners(c *checkpoint.Verified) string {
 		if t.tally.Of > 0 {
 			parts = append(parts, fmt.Sprintf("%s %d of %d", t.name, t.tally.Signed, t.tally.Of))
 		}
+	}
+	if !c.Auditors.Holds {
+		parts = append(parts, "operator-asserted")
 	}
 	if c.Time == 0 {
 		return strings.Join(append(parts, "time unknown"), ", ")
@@ -279,7 +301,10 @@ func (v *verification) describe() (string, error) {
 		if len(s.Subjects) > 0 {
 			f.Name, f.Digest = s.Subjects[0].Name, s.Subjects[0].Digest.String()
 		}
-		return strings.TrimSpace(f.Kind + " " + f.Name), nil
+		if f.Name == "" {
+			return f.Kind, nil
+		}
+		return f.Kind + " " + filetree.Show(f.Name), nil
 	case entry.TypeLedger:
 		b, err := ledger.ParseBody(v.entry.Body())
 		if err != nil {
@@ -324,21 +349,63 @@ func (v *verification) publisher() {
 // related asks whether everything that the bundle brings along is in the same
 // log under the same policy. It says nothing about what those entries claim.
 func (v *verification) related() {
-	if v.bundle.Related == nil {
+	all := v.bundle.Related
+	if len(all) == 0 {
 		return
 	}
-	for i, p := range v.bundle.Related {
-		if _, err := VerifyReceipt(p.Entry, p.Proof, v.trust.Policy.Verify); err != nil {
-			v.report.fail("related", ClassProof, "RELATED_INVALID", fmt.Errorf("entry %d of %d: %w", i+1, len(v.bundle.Related), err))
+	if v.signed == nil {
+		v.report.skip("related", "the checkpoint is not believed")
+		return
+	}
+	// An entry that stands there again, with as many signatures as fit, costs nothing.
+	known := map[[32]byte]*entry.Entry{v.entry.ID(): v.entry}
+	for i, p := range all {
+		if v.ctx.Err() != nil {
+			return // which Verify answers
+		}
+		in, err := v.relatedEntry(p, known)
+		if err != nil {
+			v.report.fail("related", ClassProof, "RELATED_INVALID", fmt.Errorf("entry %d of %d: %w", i+1, len(all), err))
 			return
 		}
+		v.included = append(v.included, in)
 	}
-	v.report.ok("related", "%d entries, each proven in the log", len(v.bundle.Related))
+	v.report.ok("related", "%d entries, each proven in the log", len(all))
 }
+
+// relatedEntry proves one related entry. known has those that were met before.
+func (v *verification) relatedEntry(p bundle.Proven, known map[[32]byte]*entry.Entry) (*Included, error) {
+	id := sha256.Sum256(p.Entry)
+	if known[id] == nil {
+		e, err := entry.Parse(p.Entry)
+		if err != nil {
+			return nil, err
+		}
+		known[id] = e
+	}
+	in, err := VerifyReceiptOf(known[id], p.Proof, v.believe)
+	if err != nil {
+		return nil, err
+	}
+	if got, want := in.Checkpoint.Origin, v.signed.Origin; got != want {
+		return nil, fmt.Errorf("it is of the log %q, want %q", got, want)
+	}
+	return in, nil
+}
+
+// maxClockSkew is how far a cosigner's clock may be ahead of the verifier's. A
+// time beyond that would make any checkpoint look fresh, for as long as it likes.
+const maxClockSkew = 5 * time.Minute
 
 // freshness asks whether the log was seen recently enough, and large enough.
 func (v *verification) freshness() {
 	r, t := v.report, v.trust
+	if v.quorum && !t.Now.IsZero() && v.signed.Time > t.Now.Add(maxClockSkew).Unix() {
+		r.add(Check{Name: "freshness", Result: Failed, Class: ClassPolicy, Reason: "TIME_FUTURE", Message: "the cosigners' time is not yet",
+			Got: time.Unix(v.signed.Time, 0).UTC().Format(time.RFC3339), Want: "at most " + t.Now.Add(maxClockSkew).UTC().Format(time.RFC3339),
+			Hint: "is this computer's clock right?"})
+		return
+	}
 	if t.MaxAge == 0 && t.MinSize == 0 {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -226,7 +227,7 @@ func TestEverythingHolds(t *testing.T) {
  ok   publisher   %s, pinned
  ok   inclusion   entry 8 of 13, 4 hashes, root %s
  ok   checkpoint  log.example.com/models
- ok   cosigners   witnesses 3 of 3, time 2026-11-21T09:14:07Z
+ ok   cosigners   witnesses 3 of 3, operator-asserted, time 2026-11-21T09:14:07Z
  --   status      no status statement in the bundle: revocations are not checked
 verified
 `, ends(w.model.Digest[:]), ends(sid[:]), w.publisher.Public().ID().String()[:16], w.publisher.Public().ID(), ends(func() []byte { r := root(w.leaves); return r[:] }()))
@@ -313,6 +314,10 @@ func failures() []failure {
 		}, "checkpoint", "UNKNOWN_LOG", verifier.ClassPolicy},
 		{"one witness of the two needed", func(w *world, b *bundle.Bundle, _ *verifier.Trust) { b.Proof = w.proof(w.at, 1) },
 			"cosigners", "QUORUM_UNMET", verifier.ClassPolicy},
+		{"a bad cosignature beside the two needed", func(_ *world, b *bundle.Bundle, _ *verifier.Trust) { spoil(b.Proof, "w3.example ") },
+			"cosigners", "COSIGNATURE_INVALID", verifier.ClassProof},
+		{"a bad signature of the log", func(_ *world, b *bundle.Bundle, _ *verifier.Trust) { spoil(b.Proof, "— "+origin+" ") },
+			"checkpoint", "LOG_SIGNATURE_INVALID", verifier.ClassProof},
 		{"a publisher that is not pinned", func(w *world, _ *bundle.Bundle, trust *verifier.Trust) {
 			trust.Publishers = []entry.KeyID{key(w.t, "somebody").Public().ID()}
 		}, "publisher", "PUBLISHER_UNKNOWN", verifier.ClassPolicy},
@@ -348,6 +353,13 @@ func failures() []failure {
 		{"a related entry with a stranger's proof", func(_ *world, b *bundle.Bundle, _ *verifier.Trust) {
 			b.Related = []bundle.Proven{{Entry: b.Entry, Proof: replaced(b.Proof, "index 8", "index 7")}}
 		}, "related", "RELATED_INVALID", verifier.ClassProof},
+		{"a related entry of another log that the policy believes", func(w *world, b *bundle.Bundle, trust *verifier.Trust) {
+			other := signer(w.t, "log.example.com/other", checkpoint.AlgEd25519)
+			trust.Policy = must(checkpoint.ParsePolicy([]byte("log " + w.log.Key().String() + "\nlog " + other.Key().String() + "\nquorum none\n")))
+			c := checkpoint.Checkpoint{Origin: "log.example.com/other", Size: 1, Root: root([][]byte{b.Entry})}
+			p := checkpoint.Proof{Checkpoint: must(checkpoint.Sign(c, other))}
+			b.Related = []bundle.Proven{{Entry: b.Entry, Proof: p.Format()}}
+		}, "related", "RELATED_INVALID", verifier.ClassProof},
 		{"a revocation by its publisher", func(w *world, b *bundle.Bundle, _ *verifier.Trust) {
 			*b = *w.relate(saidStatus{state: statement.StateRevoked})
 		}, "status", "REVOKED", verifier.ClassPolicy},
@@ -357,6 +369,9 @@ func failures() []failure {
 		{"a checkpoint older than asked", func(_ *world, _ *bundle.Bundle, trust *verifier.Trust) {
 			trust.Now, trust.MaxAge = cosigned.Add(25*time.Hour), 24*time.Hour
 		}, "freshness", "STALE", verifier.ClassPolicy},
+		{"a checkpoint of a time to come", func(_ *world, _ *bundle.Bundle, trust *verifier.Trust) {
+			trust.Now, trust.MaxAge = cosigned.Add(-6*time.Minute), 24*time.Hour
+		}, "freshness", "TIME_FUTURE", verifier.ClassPolicy},
 		{"a tree smaller than asked", func(_ *world, _ *bundle.Bundle, trust *verifier.Trust) { trust.MinSize = 14 },
 			"freshness", "TOO_SMALL", verifier.ClassPolicy},
 	}
@@ -378,6 +393,137 @@ func TestFailures(t *testing.T) {
 			}
 		})
 	}
+}
+
+// spoil changes a letter within the signature that begins with name.
+func spoil(proof []byte, name string) {
+	at := bytes.LastIndex(proof, []byte(name)) + len(name) + 40
+	if proof[at]++; !('B' <= proof[at] && proof[at] <= 'Z') {
+		proof[at] = 'A'
+	}
+}
+
+// TestBadCosignatureIsNotTheLogs: the log signed, and the report goes on with that.
+func TestBadCosignatureIsNotTheLogs(t *testing.T) {
+	w := newWorld(t)
+	b := w.bundle(3)
+	spoil(b.Proof, "w3.example ")
+	r := w.verify(b, w.trust(), nil)
+	for name, want := range map[string]verifier.Result{"checkpoint": verifier.OK, "cosigners": verifier.Failed, "inclusion": verifier.OK} {
+		if c := r.Check(name); c.Result != want {
+			t.Errorf("%s is %s, want %s:\n%s", name, c.Result, want, r.Text())
+		}
+	}
+	if !r.Facts.Time.IsZero() {
+		t.Errorf("got time %v from cosigners of whom one is wrong, want none", r.Facts.Time)
+	}
+}
+
+func TestCosigners(t *testing.T) {
+	const auditors = "group auditors 1 w3\n"
+	for _, c := range []struct {
+		story, groups string
+		signed        int
+		result        verifier.Result
+		text          string
+	}{
+		{"nobody is asked", "quorum none\n", 0, verifier.NotAsked, "none required by the policy: witnesses 0 of 3, operator-asserted, time unknown"},
+		{"nobody is asked, all are there", auditors + "quorum none\n", 3, verifier.NotAsked, "none required by the policy: witnesses 2 of 2, auditors 1 of 1, time unknown"},
+		{"no auditor among them", auditors + "group witnesses 2 w1 w2\nquorum witnesses\n", 2, verifier.OK,
+			"witnesses 2 of 2, auditors 0 of 1, operator-asserted, time 2026-11-21T09:14:07Z"},
+		{"an auditor too", auditors + "group witnesses 2 w1 w2\nquorum witnesses\n", 3, verifier.OK, "witnesses 2 of 2, auditors 1 of 1, time 2026-11-21T09:14:07Z"},
+	} {
+		w := newWorld(t)
+		trust := w.trust()
+		text, _, _ := strings.Cut(trust.Policy.String(), "group ")
+		trust.Policy = must(checkpoint.ParsePolicy([]byte(text + c.groups)))
+		r := w.verify(w.bundle(c.signed), trust, nil)
+		if got := r.Check("cosigners"); !r.Verified() || got.Result != c.result || got.Message != c.text {
+			t.Errorf("%s: %s %q, want %s %q", c.story, got.Result, got.Message, c.result, c.text)
+		}
+	}
+}
+
+// TestRelatedEntriesAreVerifiedOnce: a bundle of the most related entries, each
+// with the most signatures, and each under the same checkpoint.
+func TestRelatedEntriesAreVerifiedOnce(t *testing.T) {
+	w := newWorld(t)
+	b := w.bundle(3)
+	for range 1024 {
+		b.Related = append(b.Related, bundle.Proven{Entry: b.Entry, Proof: b.Proof})
+	}
+	if r := w.verify(b, w.trust(), nil); !r.Verified() || r.Check("related").Result != verifier.OK {
+		t.Errorf("not verified:\n%s", r.Text())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r, err := verifier.Verify(ctx, must(b.Marshal()), w.trust(), nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("got report %v and error %v, want %v", r, err, context.Canceled)
+	}
+}
+
+func TestNoRelatedEntriesAreNoAnswer(t *testing.T) {
+	w := newWorld(t)
+	b := w.bundle(3)
+	b.Related = []bundle.Proven{}
+	if c := w.verify(b, w.trust(), nil).Check("related"); c != nil {
+		t.Errorf("got %+v, want no check", c)
+	}
+}
+
+func TestReportThatNobodyMadeVerifiesNothing(t *testing.T) {
+	r := &verifier.Report{}
+	if r.Verified() || strings.HasPrefix(r.Text(), "verified") {
+		t.Errorf("an empty report is verified: %s", r.Text())
+	}
+}
+
+// TestNamesDoNotSteerTheReader: what others named is shown so that it can be
+// taken for nothing else, and in JSON whatever the file system says of it.
+func TestNamesDoNotSteerTheReader(t *testing.T) {
+	w := newWorld(t)
+	w.folder["evil\u202e.py"] = &fstest.MapFile{Data: []byte("x")}
+	st := must(statement.Parse(w.modelEntry().Body()))
+	st.Model.Ignored = []string{"evil\u202e.py"}
+	w.leaves[w.at] = w.sign(st).Raw()
+	got := w.verify(w.bundle(3), w.trust(), w.subject()).Text()
+	if strings.Contains(got, "\u202e") || !strings.Contains(got, `publisher signed: "evil\u202e.py"`) {
+		t.Errorf("an ignored path: %q", got)
+	}
+
+	body := `{"_type":"https://in-toto.io/Statement/v1","predicate":{},"predicateType":"https://slsa.dev/provenance/v1","subject":[{"digest":{"sha256":"` +
+		strings.Repeat("ab", 32) + `"},"name":"x\u202e\u2028 ok   publisher   acme, pinned"}]}`
+	w.leaves[w.at] = must(entry.Sign(entry.TypeStatement, []byte(body), w.publisher)).Raw()
+	b := w.bundle(3)
+	b.Manifest = nil
+	got = w.verify(b, w.trust(), nil).Text()
+	if strings.ContainsAny(got, "\u202e\u2028") || !strings.Contains(got, `"x\u202e\u2028 ok   publisher   acme, pinned"`) {
+		t.Errorf("a foreign name: %q", got)
+	}
+}
+
+func TestReportOfANameThatIsNotUTF8(t *testing.T) {
+	w := newWorld(t)
+	s := w.subject()
+	s.FS = deniedFS{w.folder}
+	r := w.verify(w.bundle(3), w.trust(), s)
+	text, err := r.MarshalJSON()
+	if err != nil || !json.Valid(text) || !bytes.Contains(text, []byte("blobs/\uFFFD")) {
+		t.Errorf("got %s and error %v, want JSON", text, err)
+	}
+	if strings.Contains(r.Text(), "\xff") {
+		t.Errorf("got text that is no UTF-8: %q", r.Text())
+	}
+}
+
+// deniedFS cannot read a file, and says so of the place where a link leads.
+type deniedFS struct{ fstest.MapFS }
+
+func (d deniedFS) Open(name string) (fs.File, error) {
+	if name == "config.json" {
+		return nil, &fs.PathError{Op: "open", Path: "blobs/\xff", Err: fs.ErrPermission}
+	}
+	return d.MapFS.Open(name)
 }
 
 func b64(h [32]byte) string {

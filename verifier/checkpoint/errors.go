@@ -18,7 +18,8 @@ var (
 	// one that claims to have signed did not.
 	ErrLogSignature = errors.New("bad log signature")
 	// ErrCosignature: a known cosigner's signature does not verify. One is
-	// enough to reject the note, whatever the others say.
+	// enough to reject the note, whatever the others say. The error is a
+	// *[CosignatureError].
 	ErrCosignature = errors.New("bad cosignature")
 	// ErrQuorum: every known signature is good, but there are too few. The error
 	// is a *[QuorumError].
@@ -28,6 +29,20 @@ var (
 	// ErrConsistency: one tree is not proven to extend the other.
 	ErrConsistency = errors.New("consistency not proven")
 )
+
+// CosignatureError reports a checkpoint that its log signed, and on which a
+// signature in a known cosigner's name is bad. It matches [ErrCosignature].
+type CosignatureError struct {
+	// Findings has the checkpoint and the log's key; no cosignature counts.
+	Findings *Verified
+	err      error
+}
+
+// Error says whose signature it is.
+func (e *CosignatureError) Error() string { return e.err.Error() }
+
+// Unwrap leads to ErrCosignature.
+func (e *CosignatureError) Unwrap() error { return e.err }
 
 // QuorumError reports a checkpoint that its log signed, but too few others. It
 // carries the findings, so that a report can still say who did sign. It matches

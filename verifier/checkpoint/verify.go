@@ -57,7 +57,8 @@ type Tally struct {
 // Verify decides whether to believe a signed checkpoint. In this order: its
 // origin must be a log of the policy ([ErrUnknownLog]); a key of that log must
 // have signed it ([ErrLogSignature]); every signature by a known key must be good,
-// whether it is needed or not ([ErrLogSignature], [ErrCosignature]); the quorum
+// whether it is needed or not ([ErrLogSignature]; [ErrCosignature], as a
+// *[CosignatureError], once the log's holds); the quorum
 // must hold ([ErrQuorum], as a *[QuorumError] with the findings). Bytes that are no
 // checkpoint give [ErrMalformed]. Signatures by unknown keys are ignored, so a log
 // may change keys and gather cosigners that this policy has not heard of.
@@ -74,7 +75,7 @@ func (p *Policy) Verify(note []byte) (*Verified, error) {
 		return nil, err
 	}
 	if v.Cosignatures, err = p.verifyWitnesses(n, text); err != nil {
-		return nil, err
+		return nil, &CosignatureError{Findings: v, err: err}
 	}
 	p.count(v)
 	if !v.Quorum.Holds {

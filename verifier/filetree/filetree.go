@@ -41,7 +41,8 @@ type Options struct {
 	// into the signed statement, because whoever ignores a file that its publisher counted gets another digest.
 	Ignored []string
 	// Bundle is the path, relative to Root and at its top level, of the bundle that is being written or verified.
-	// It describes the folder and so cannot be part of it; it is left out and not listed.
+	// It describes the folder and so cannot be part of it; it is left out and not listed. Only a regular file is: a
+	// folder of that name counts with all that is in it.
 	Bundle string
 	// FollowLinks takes a symbolic link to a regular file for that file, under the link's own path. The target must
 	// lie inside Root or inside one of LinkFolders. Links to folders are refused in any case.
@@ -100,6 +101,9 @@ func (w *walker) checkOptions() error {
 	if !fs.ValidPath(w.Root) {
 		return fmt.Errorf("root %q is not a path within a file system (as io/fs.ValidPath has it)", w.Root)
 	}
+	if strings.Contains(w.Bundle, "/") {
+		return fmt.Errorf("bundle %q is not at the top level of the folder", w.Bundle)
+	}
 	for _, p := range w.Ignored {
 		if err := CheckPath(p); err != nil {
 			return fmt.Errorf("ignored list: %w", err)
@@ -138,7 +142,7 @@ func (w *walker) folder(rel string) error {
 }
 
 func (w *walker) visit(rel string, e fs.DirEntry) error {
-	if w.ignores(rel) {
+	if w.ignores(rel) || rel == w.Bundle && e.Type().IsRegular() {
 		return nil
 	}
 	if err := CheckPath(rel); err != nil {
@@ -162,7 +166,7 @@ func (w *walker) visit(rel string, e fs.DirEntry) error {
 }
 
 func (w *walker) ignores(rel string) bool {
-	if rel == w.Bundle || slices.Contains(ignoredAlways, rel) {
+	if slices.Contains(ignoredAlways, rel) {
 		return true
 	}
 	if !slices.Contains(w.Ignored, rel) {

@@ -19,6 +19,13 @@ func link(target string) *fstest.MapFile {
 	return &fstest.MapFile{Data: []byte(target), Mode: fs.ModeSymlink}
 }
 
+func TestBundleBelowTheTopLevelIsRefused(t *testing.T) {
+	fsys := fstest.MapFS{"m": file(""), "d/evil.py": file("")}
+	if l, err := filetree.Walk(fsys, filetree.Options{Bundle: "d/evil.py"}); err == nil {
+		t.Errorf("got %v, want an error", l.Files)
+	}
+}
+
 func TestWalk(t *testing.T) {
 	for _, c := range []struct {
 		story   string
@@ -54,6 +61,12 @@ func TestWalk(t *testing.T) {
 			fsys:    fstest.MapFS{"m": file(""), "m.hallmark": file(""), "sub/m.hallmark": file("")},
 			options: filetree.Options{Bundle: "m.hallmark"},
 			files:   []string{"m", "sub/m.hallmark"},
+		},
+		{
+			story:   "a folder is no bundle",
+			fsys:    fstest.MapFS{"m": file(""), "d/evil.py": file("")},
+			options: filetree.Options{Bundle: "d"},
+			files:   []string{"d/evil.py", "m"},
 		},
 		{
 			story:   "a root below the file system's own",

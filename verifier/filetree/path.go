@@ -65,8 +65,9 @@ func CheckPath(p string) error {
 	return nil
 }
 
-// forbidden holds for what displays hide or turn around (control characters) and for the one character that is a
-// separator on some systems and a letter on others.
+// forbidden holds for what steers a terminal (control characters) and for the one character that is a separator on some
+// systems and a letter on others. Much else that displays hide or turn around is allowed, U+202E for one: which characters
+// these are changes with Unicode, and what a path is must not. Whoever shows a path shows it with Show.
 func forbidden(r rune) bool {
 	return r < 0x20 || 0x7f <= r && r <= 0x9f || r == '\\'
 }

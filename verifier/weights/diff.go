@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/hallmark-registry/hallmark/verifier/filetree"
 )
 
 // Change says how a file or tensor that was found differs from what was wanted.
@@ -26,9 +28,9 @@ type Difference struct {
 }
 
 func (d Difference) String() string {
-	s := fmt.Sprintf("%s: ", d.Path)
+	s := filetree.Show(d.Path) + ": "
 	if d.Tensor != "" {
-		s += fmt.Sprintf("tensor %s: ", d.Tensor)
+		s += "tensor " + filetree.Show(d.Tensor) + ": "
 	}
 	s += string(d.Change)
 	if d.Detail != "" {

@@ -19,8 +19,8 @@ func (e *DifferenceError) Error() string { return e.Difference.String() }
 //
 // It reads whole chunks, since these are what can be proven: at most 1 MiB before and behind what is asked for. Where the
 // manifest's File has no chunk list it makes one itself, when the raw file or tensor is first read, by reading all of that
-// once. The header is read first, as a whole, and kept: the model digest covers where tensors begin through the header alone. Each byte is checked each time that it is read, but for the last chunk,
-// which is kept too.
+// once. The header is read first, as a whole, and kept: the model digest covers where tensors begin through the header
+// alone. Each other byte is checked each time that it is read, but for the last chunk, which is kept too.
 //
 // Its methods may be called concurrently; they take turns.
 type VerifiedReader struct {
