@@ -1,10 +1,12 @@
 package ledger_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/hallmark-registry/hallmark/verifier/entry"
@@ -159,7 +161,8 @@ func manyNames(b *testing.B, count uint64) []byte {
 		b.Fatal(err)
 	}
 	const after = 3 * 8            // the counts of no namespaces, remarks and spent statements
-	raw = raw[:len(raw)-after-2*8] // and of no holders and bindings
+	raw = raw[:len(raw)-after-3*8] // and of no holders, bindings and residents
+	holder := func(i uint64) [32]byte { return sha256.Sum256([]byte{0, byte(i), byte(i / 256 % 4)}) }
 	for section := range uint64(2) {
 		raw = binary.BigEndian.AppendUint64(raw, count)
 		for i := range count {
@@ -167,6 +170,15 @@ func manyNames(b *testing.B, count uint64) []byte {
 			binary.BigEndian.PutUint64(key[:], i<<40) // ascending
 			raw = append(append(raw, key[:]...), value[:]...)
 		}
+	}
+	keys := make([][32]byte, 1024) // all in one namespace
+	for i := range keys {
+		keys[i] = holder(uint64(i))
+	}
+	slices.SortFunc(keys, func(a, b [32]byte) int { return bytes.Compare(a[:], b[:]) })
+	raw = binary.BigEndian.AppendUint64(raw, uint64(len(keys)))
+	for _, key := range keys {
+		raw = append(append(raw, make([]byte, 32)...), key[:]...)
 	}
 	return append(raw, make([]byte, after)...)
 }

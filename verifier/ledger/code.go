@@ -31,6 +31,7 @@ const (
 	NamespaceSequence   Code = 24 // not the next sequence number
 	NamespacePrevious   Code = 25 // does not follow the statement in force
 	NamespaceRegistrars Code = 26 // too few of the registrars approve the claim
+	NamespaceHolder     Code = 27 // names are held in the namespace, and none of their holders signs the claim
 
 	// The ledger.
 	NoLedger          Code = 40 // entry 0 of this log founded no ledger
@@ -86,7 +87,7 @@ var codeNames = map[Code]string{
 
 	NameSigners: "NAME_SIGNERS", NameHeld: "NAME_HELD", NameBound: "NAME_BOUND",
 	NamespaceClaimed: "NAMESPACE_CLAIMED", NamespaceSequence: "NAMESPACE_SEQUENCE", NamespacePrevious: "NAMESPACE_PREVIOUS",
-	NamespaceRegistrars: "NAMESPACE_REGISTRARS",
+	NamespaceRegistrars: "NAMESPACE_REGISTRARS", NamespaceHolder: "NAMESPACE_HOLDER",
 
 	NoLedger: "NO_LEDGER", GenesisNotFirst: "GENESIS_NOT_FIRST", GenesisOrigin: "GENESIS_ORIGIN", GenesisRules: "GENESIS_RULES",
 	PolicyMalformed: "POLICY_MALFORMED", PolicyUnsupported: "POLICY_UNSUPPORTED", LedgerOther: "LEDGER_OTHER",

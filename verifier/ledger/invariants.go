@@ -19,7 +19,8 @@ import (
 //  5. Nonces rise by one: all accounts' nonces sum to the nonces used up.
 //  6. Every entry has one outcome.
 //  7. A namespace has a threshold that its keys can meet, each key once, and was
-//     claimed in this log.
+//     claimed in this log. Whoever holds a name holds it in a namespace, and only
+//     they are residents of one.
 //  8. An author has one remark about a target, said in this log, and every target
 //     knows how many spoke about it and who was first.
 //
@@ -168,6 +169,22 @@ func (s *State) checkNamespaces() error {
 		}
 		if err := ascending("key", n.keys, compareKeyIDs); err != nil {
 			return fmt.Errorf("namespace %x: %w", digest, err)
+		}
+	}
+	return s.names.checkResidents()
+}
+
+func (n *names) checkResidents() error {
+	if len(n.residents) > n.holders.len() {
+		return fmt.Errorf("%d residents of namespaces hold %d names", len(n.residents), n.holders.len())
+	}
+	lives := make([]bool, len(n.keys))
+	for r := range n.residents {
+		lives[r.key] = true
+	}
+	for i, ok := range lives {
+		if !ok {
+			return fmt.Errorf("key %s holds a name in no namespace", n.keys[i])
 		}
 	}
 	return nil

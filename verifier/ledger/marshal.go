@@ -139,6 +139,11 @@ var (
 		put: func(w *writer, k, v [32]byte) { w.hash(k); w.hash(v) },
 		get: func(r *reader) ([32]byte, [32]byte) { return r.hash(), r.hash() },
 	}
+	residentSection = section[residentKey, struct{}]{
+		name: "residents", width: 32 + 32, compare: residentKey.compare,
+		put: func(w *writer, k residentKey, _ struct{}) { w.hash(k.space); w.hash(k.key) },
+		get: func(r *reader) (residentKey, struct{}) { return residentKey{r.hash(), r.hash()}, struct{}{} },
+	}
 	namespaceSection = section[[32]byte, namespace]{
 		name: "namespaces", width: 32 + 8 + 8 + 32 + 1 + 1 + 32, compare: compareHashes,
 		put: putNamespace, get: getNamespace,
@@ -191,6 +196,16 @@ func getNamespace(r *reader) (k [32]byte, n namespace) {
 		n.keys = append(n.keys, r.hash())
 	}
 	return k, n
+}
+
+// A residentKey says who holds a name in which namespace.
+type residentKey struct {
+	space [32]byte // statement.NamespaceDigest
+	key   entry.KeyID
+}
+
+func (k residentKey) compare(o residentKey) int {
+	return cmp.Or(compareHashes(k.space, o.space), compareKeyIDs(k.key, o.key))
 }
 
 // A remarkKey says whose remark about what it is.
@@ -278,7 +293,21 @@ func (n *names) write(w *stateWriter) {
 		}
 	})
 	bindingSection.write(w, n.bindings.len(), n.bindings.sorted())
+	n.writeResidents(w)
 	namespaceSection.write(w, n.namespaces.len(), n.namespaces.sorted())
+}
+
+// writeResidents sorts the small pairs, not the records that they stand for.
+func (n *names) writeResidents(w *stateWriter) {
+	keyOf := func(r resident) residentKey { return residentKey{n.inhabited.at(r.space).key, n.keys[r.key]} }
+	all := slices.SortedFunc(maps.Keys(n.residents), func(a, b resident) int { return keyOf(a).compare(keyOf(b)) })
+	residentSection.write(w, len(all), func(yield func(residentKey, struct{}) bool) {
+		for _, v := range all {
+			if !yield(keyOf(v), struct{}{}) {
+				return
+			}
+		}
+	})
 }
 
 // write writes remarks by their keys. In which order authors came to a target
@@ -376,6 +405,13 @@ func (s *State) readLedger(r *reader) {
 func (n *names) read(r *reader) {
 	holderSection.read(r, n.hold)
 	bindingSection.read(r, n.bindings.put)
+	residentSection.read(r, func(k residentKey, _ struct{}) {
+		if _, holds := n.numbers[k.key]; !holds {
+			r.fail(fmt.Errorf("residents: key %s holds no name", k.key))
+			return
+		}
+		n.settle(k.space, k.key)
+	})
 	namespaceSection.read(r, n.namespaces.put)
 }
 

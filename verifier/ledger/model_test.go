@@ -246,6 +246,9 @@ func (m *reference) namespace(e *entry.Entry, name string, n *statement.Namespac
 		code = ledger.NamespaceSequence
 	case old == nil:
 		code = quorumOf(signers(e), next.keys, next.threshold)
+		if held := m.holdersIn(name); code == ledger.Accepted && len(held) > 0 && count(signers(e), held) == 0 {
+			code = ledger.NamespaceHolder
+		}
 	case n.Sequence == 0:
 		code = ledger.NamespaceClaimed
 	case n.Sequence != old.sequence+1:
@@ -267,6 +270,15 @@ func (m *reference) namespace(e *entry.Entry, name string, n *statement.Namespac
 	}
 	m.claims[name] = next
 	return code
+}
+
+func (m *reference) holdersIn(namespace string) (keys []string) {
+	for name, key := range m.holders {
+		if strings.HasPrefix(name, namespace+"/") {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 func (m *reference) status(index uint64, e *entry.Entry, st *statement.Statement) ledger.Code {

@@ -17,12 +17,23 @@ type names struct {
 	numbers    map[entry.KeyID]uint32 // keys, reversed
 	bindings   table[[32]byte]        // bindingHash -> digest
 	namespaces table[namespace]       // statement.NamespaceDigest -> who holds it
+	inhabited  table[struct{}]        // statement.NamespaceDigest of those in which names are held
+	residents  map[resident]struct{}  // who holds one or more of them
+}
+
+// A resident is a key that holds a name in a namespace that nobody has claimed,
+// or had not when the name was taken. One key holds many names in one namespace:
+// eight bytes tell of all of them.
+type resident struct {
+	space uint32 // position in inhabited
+	key   uint32 // position in keys
 }
 
 func newNames() names {
 	return names{
 		holders: newTable[uint32](), numbers: map[entry.KeyID]uint32{},
 		bindings: newTable[[32]byte](), namespaces: newTable[namespace](),
+		inhabited: newTable[struct{}](), residents: map[resident]struct{}{},
 	}
 }
 
@@ -55,6 +66,24 @@ func (n *names) hold(name [32]byte, key entry.KeyID) {
 		n.numbers[key] = at
 	}
 	n.holders.put(name, at)
+}
+
+// settle makes a key, which must hold a name, a resident of a namespace.
+func (n *names) settle(namespace statement.Digest, key entry.KeyID) {
+	n.inhabited.put(namespace, struct{}{})
+	space, _ := n.inhabited.position(namespace)
+	n.residents[resident{space, n.numbers[key]}] = struct{}{}
+}
+
+// isResident reports whether a key holds a name in a namespace.
+func (n *names) isResident(namespace statement.Digest, key entry.KeyID) bool {
+	space, inhabited := n.inhabited.position(namespace)
+	at, holds := n.numbers[key]
+	if !inhabited || !holds {
+		return false
+	}
+	_, ok := n.residents[resident{space, at}]
+	return ok
 }
 
 func (n *names) holder(name [32]byte) (entry.KeyID, bool) {
@@ -145,8 +174,11 @@ func (s *State) acceptStatement(in *Input) {
 		return
 	}
 	claimed := s.names.namespace(name.Namespace) != nil
-	if !claimed {
-		s.names.hold(nameHash(name.Base()), in.entry.Signatures()[0].Key.ID())
+	base := nameHash(name.Base())
+	if _, held := s.names.holder(base); !held && !claimed {
+		signer := in.entry.Signatures()[0].Key.ID()
+		s.names.hold(base, signer)
+		s.names.settle(statement.NamespaceDigest(name.Namespace), signer)
 	}
 	s.names.bindings.put(bindingHash(st.Kind, name.String(), claimed), [32]byte(st.Subjects[0].Digest))
 }

@@ -17,7 +17,9 @@ import (
 //
 // A claim begins it anew: the names that were bound in it before are bound no
 // more, whoever bound them, and only a quorum of the keys in force binds names
-// from there on. Else whoever squats on a name would keep it for ever.
+// from there on. Else whoever squats on a name would keep it for ever. That is
+// much power, so a claim takes somebody with a stake: the registrars or, where
+// the genesis names none, a key that holds a name there.
 type namespace struct {
 	claimed   uint64        // index of the claim
 	sequence  uint64        // of the statement in force
@@ -73,8 +75,7 @@ func named(n *statement.Namespace, who string) signerList {
 	}}
 }
 
-// registrars are those whom the genesis names; without any, the first to claim
-// a namespace has it.
+// registrars are those whom the genesis names. Without any, judgeHolder decides.
 func (s *State) registrars() (signerList, bool) {
 	if s.genesis == nil || s.genesis.Registrars.none() {
 		return signerList{}, false
@@ -110,7 +111,28 @@ func (s *State) judgeClaim(e *entry.Entry, name string, first *statement.Namespa
 	if registrars, ok := s.registrars(); ok {
 		lists = append(lists, registrars)
 	}
-	return judgeSigners(e, lists...)
+	if v := judgeSigners(e, lists...); v.code != Accepted || len(lists) > 1 {
+		return v
+	}
+	return s.judgeHolder(e, name)
+}
+
+// judgeHolder asks who may claim a namespace that no registrars watch over:
+// anybody while it is empty, and one who holds a name in it from then on. Else
+// a key that has no part in it could void all names in it with one entry. (It
+// still can with two, by taking a free name first: keeping strangers out for
+// good is what registrars are for.)
+func (s *State) judgeHolder(e *entry.Entry, name string) verdict {
+	digest := statement.NamespaceDigest(name)
+	if s.names.inhabited.find(digest) == nil {
+		return verdict{}
+	}
+	for _, sig := range e.Signatures() {
+		if s.names.isResident(digest, sig.Key.ID()) {
+			return verdict{}
+		}
+	}
+	return reject(NamespaceHolder, "names are held in %s, and none of the %d signers holds one", name, len(e.Signatures()))
 }
 
 func (s *State) acceptNamespace(in *Input) {

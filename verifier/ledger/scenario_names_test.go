@@ -70,14 +70,76 @@ func namespaces(l *testLog) {
 	l.add("Carol still holds it", ledger.Accepted, l.says(model(l.t, "acme/tiny@3", 3), carol))
 }
 
+// Without registrars, a claim voids the names of those who hold some, and so one
+// of them must sign it.
+func namespaceHolders(l *testLog) {
+	l.found()
+	l.add("Ada publishes", ledger.Accepted, l.says(model(l.t, "acme/tiny@1", 1), ada))
+	l.add("Mallory, who has no part in it, claims", ledger.NamespaceHolder, l.says(claim("acme", 1, mallory), mallory))
+	l.add("naming Ada's key, without Ada", ledger.NamespaceHolder, l.says(claim("acme", 1, ada, mallory), mallory))
+	l.add("after taking a name elsewhere", ledger.Accepted, l.says(model(l.t, "mallory/tiny@1", 1), mallory))
+	l.add("which gives her no part here", ledger.NamespaceHolder, l.says(claim("acme", 1, mallory), mallory))
+	l.add("after speaking about Ada's model", ledger.Accepted, l.says(evaluation(l.t, "acme/tiny@1", model(l.t, "acme/tiny@1", 1).Subjects[0].Digest, "0.1"), mallory))
+	l.add("after a name that was refused her", ledger.NameHeld, l.says(model(l.t, "acme/tiny@2", 6), mallory))
+	l.add("which is none", ledger.NamespaceHolder, l.says(claim("acme", 1, mallory), mallory))
+	l.add("too few signatures come before who they are of", ledger.QuorumUnmet, l.says(claim("acme", 2, mallory, bob), mallory))
+	l.add("Ada signs what does not name her", ledger.SignerUnlisted, l.says(claim("acme", 1, bob), ada, bob))
+	l.add("Ada claims with Bob, who holds nothing", ledger.Accepted, l.says(claim("acme", 2, ada, bob), ada, bob))
+
+	l.add("an empty namespace is anybody's", ledger.Accepted, l.says(claim("empty", 1, mallory), mallory))
+	l.add("Pat has a dataset", ledger.Accepted, l.says(dataset(l.t, "data/rows@1", 1), pat))
+	l.add("which nobody else voids", ledger.NamespaceHolder, l.says(claim("data", 1, ada), ada))
+	l.add("and she may", ledger.Accepted, l.says(claim("data", 1, pat), pat))
+
+	l.add("Bob publishes in a namespace that he never claims", ledger.Accepted, l.says(model(l.t, "bob/tiny@1", 1), bob))
+	l.add("Mallory takes a name beside his", ledger.Accepted, l.says(model(l.t, "bob/junk@1", 6), mallory))
+	l.add("so she holds one too: only registrars keep her from a claim", ledger.Accepted, l.says(claim("bob", 1, mallory), mallory))
+	l.add("and Bob is out", ledger.SignerUnlisted, l.says(model(l.t, "bob/tiny@2", 2), bob))
+}
+
+// What a stranger can do by logging again what others signed. These outcomes
+// are not wished for: they are what the rules come to, and SPEC.md says so.
+func relogs(l *testLog) {
+	l.found()
+	old := l.says(model(l.t, "acme/tiny@1", 1), ada)
+	l.add("Ada publishes", ledger.Accepted, old)
+	l.add("and claims, one key being enough", ledger.Accepted, l.says(claim("acme", 1, ada, bob), ada))
+	l.add("a stranger logs what she published before: it binds", ledger.Accepted, old)
+	l.add("so that she cannot begin anew under that version", ledger.NameBound, l.says(model(l.t, "acme/tiny@1", 2), bob))
+
+	old = l.says(model(l.t, "lab/tiny@1", 1), ada)
+	l.add("elsewhere she publishes", ledger.Accepted, old)
+	l.add("claims", ledger.Accepted, l.says(claim("lab", 1, ada, bob), ada))
+	l.add("and binds what she means at once", ledger.Accepted, l.says(model(l.t, "lab/tiny@1", 2), bob))
+	l.add("the stranger comes too late", ledger.NameBound, old)
+
+	old = l.says(model(l.t, "corp/tiny@1", 1), ada)
+	l.add("in a third place she publishes", ledger.Accepted, old)
+	first := l.says(claim("corp", 2, ada, bob), ada, bob)
+	l.add("and claims with Bob, two keys being needed", ledger.Accepted, first)
+	l.add("what she signed alone is too little for a stranger too", ledger.QuorumUnmet, old)
+	half := l.says(model(l.t, "corp/other@1", 1), bob)
+	l.add("Bob alone is refused", ledger.QuorumUnmet, half)
+	l.add("a rotation lowers the threshold", ledger.Accepted, l.says(rotate(first, "corp", 1, 1, ada, bob), ada, bob))
+	l.add("and what was refused before binds, when a stranger logs it again", ledger.Accepted, half)
+	l.add("as does what was there before the claim", ledger.Accepted, old)
+
+	both := model(l.t, "free/tiny@1", 1)
+	l.add("Ada and Bob sign one name together", ledger.NameSigners, l.says(both, ada, bob))
+	l.add("a stranger cuts off Ada's signature: Bob holds the name", ledger.Accepted, l.says(both, bob))
+	l.add("and Ada does not", ledger.NameHeld, l.says(both, ada))
+}
+
 func registrars(l *testLog) {
 	l.found(func(g *ledger.Genesis) { g.Registrars = keySet(2, eva, evan, evita) })
+	l.add("Mallory squats on a name, which gives her no say", ledger.Accepted, l.says(model(l.t, "acme/tiny@1", 6), mallory))
+	l.add("nor a claim", ledger.NamespaceRegistrars, l.says(claim("acme", 1, mallory), mallory))
 	l.add("nobody approves", ledger.NamespaceRegistrars, l.says(claim("acme", 1, ada), ada))
 	l.add("one of three registrars", ledger.NamespaceRegistrars, l.says(claim("acme", 1, ada), ada, eva))
 	l.add("registrars without the namespace's own key", ledger.QuorumUnmet, l.says(claim("acme", 1, ada), eva, evan))
 	l.add("a stranger beside them", ledger.SignerUnlisted, l.says(claim("acme", 1, ada), ada, eva, evan, mallory))
 	first := l.says(claim("acme", 1, ada), ada, eva, evan)
-	l.add("two registrars and the owner", ledger.Accepted, first)
+	l.add("two registrars and the owner, who held no name", ledger.Accepted, first)
 	l.add("a registrar's own namespace takes another registrar", ledger.NamespaceRegistrars, l.says(claim("eva", 1, eva), eva))
 	l.add("and her one signature counts on both lists", ledger.Accepted, l.says(claim("eva", 1, eva), eva, evita))
 	l.add("registrars have no part in a rotation", ledger.SignerUnlisted, l.says(rotate(first, "acme", 1, 1, bob), ada, bob, eva))

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"testing"
@@ -145,6 +146,11 @@ func TestForgedStates(t *testing.T) {
 	forge("Ada has more", append(id[:], amount(100)...), append(id[:], amount(101)...))
 	bobs := accountOf(bob)
 	forge("Bob has Ada's units, and Ada his", append(bobs[:], amount(50)...), append(bobs[:], amount(100)...))
+
+	acme, adas, stranger := statement.NamespaceDigest("acme"), ada.Public().ID(), mallory.Public().ID()
+	forge("Mallory is a resident and holds no name", append(acme[:], adas[:]...), append(acme[:], stranger[:]...))
+	rows, pats := sha256.Sum256([]byte("hallmark/holder/v1\n\x00\x00\x09acme/rows")), pat.Public().ID()
+	forge("Mallory holds a name and is no resident", append(rows[:], pats[:]...), append(rows[:], stranger[:]...))
 
 	// Whatever single byte is bent: it's refused, or it's another state.
 	for i := range raw {
