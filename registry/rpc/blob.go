@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"google.golang.org/grpc"
@@ -12,6 +11,11 @@ import (
 
 // UploadBlob stores a document.
 func (s *registryService) UploadBlob(stream grpc.ClientStreamingServer[pb.UploadBlobRequest, pb.UploadBlobResponse]) error {
+	limits, peer := s.server.limits, stream.Context().Value(peerKey{}).(*peerState)
+	if err := limits.admitUpload(peer); err != nil {
+		return err
+	}
+	defer limits.releaseUpload(peer)
 	first, err := stream.Recv()
 	if err == io.EOF {
 		return invalid("digest", "BLOB_DIGEST", "the stream ended before its first message")
@@ -79,7 +83,12 @@ func (s *registryService) DownloadBlob(req *pb.DownloadBlobRequest, stream grpc.
 	if err != nil {
 		return about("digest", err)
 	}
-	defer func() { err = errors.Join(err, blob.Close()) }()
+	defer func() {
+		// The first error stays as it is: a status inside another error is none.
+		if closing := blob.Close(); err == nil {
+			err = closing
+		}
+	}()
 	if err := stream.Send(&pb.DownloadBlobResponse{Data: &pb.DownloadBlobResponse_Size{Size: uint64(size)}}); err != nil {
 		return err
 	}

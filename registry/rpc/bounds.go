@@ -52,6 +52,10 @@ const (
 	// transferTimeout caps the transfer of one blob: 64 MiB, the largest, over a
 	// line of 1 Mbit/s.
 	transferTimeout = 10 * time.Minute
+	// sendTimeout is how long a publisher may let an acknowledgement wait for room
+	// in its buffers. It has read nothing in that time, while what it published
+	// counts against everybody's bound.
+	sendTimeout = 30 * time.Second
 	// keepaliveTime is how long a connection may be silent before the server
 	// asks whether anyone is there, keepaliveTimeout how long it waits for the
 	// answer, keepaliveMin how often clients may ask.
@@ -67,6 +71,11 @@ const (
 // flight before the server stops reading it: at 9,000 entries a second and a
 // checkpoint every 200 ms, twice what keeps the log busy.
 const streamWindow = 4096
+
+// maxPeerUploads is the number of uploads at a time from one address. A publisher
+// sends a document or two; each upload may hold 64 MiB of the disk for as long as
+// transferTimeout.
+const maxPeerUploads = 8
 
 // Pages (AIP-158).
 const (
@@ -94,8 +103,9 @@ type Limits struct {
 	// PeerCalls is the number of calls at a time from one address: an IPv4
 	// address or an IPv6 network of 64 bits.
 	PeerCalls int
-	// Entries is the number of entries of all publish streams at a time. At the
-	// bound streams are not read on, rather than refused.
+	// Entries is the number of entries of all publish streams at a time, each from
+	// its arrival until its acknowledgement is sent. At the bound streams are not
+	// read on, rather than refused.
 	Entries int
 	// PeerRate is the number of calls and streamed entries per second from one
 	// address; bursts may hold one second's worth. Calls beyond it are refused,

@@ -32,6 +32,14 @@ var errDraining = &registry.Error{
 	RetryAfter: busyRetryAfter,
 }
 
+var errNotReading = &registry.Error{
+	Code:       registry.DeadlineExceeded,
+	Reason:     "NOT_READING",
+	Message:    "acknowledgements were not read for " + sendTimeout.String() + "; entries without one may or may not be logged",
+	Hint:       "read answers while sending, and send the same entries again: the same bytes are logged once",
+	RetryAfter: busyRetryAfter,
+}
+
 // A fieldError says which field of the request an error is about.
 type fieldError struct {
 	field string

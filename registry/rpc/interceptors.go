@@ -88,7 +88,7 @@ func (s *Server) streamDeadline(srv any, stream grpc.ServerStream, info *grpc.St
 	case pb.RegistryService_UploadBlob_FullMethodName, pb.RegistryService_DownloadBlob_FullMethodName:
 		ctx, cancel := context.WithTimeout(stream.Context(), transferTimeout)
 		defer cancel()
-		return handler(srv, &contextStream{stream, ctx})
+		return s.leave(ctx, func() error { return handler(srv, &contextStream{stream, ctx}) })
 	}
 	ctx, cancel := context.WithCancel(stream.Context())
 	var watch sync.WaitGroup
@@ -102,6 +102,20 @@ func (s *Server) streamDeadline(srv any, stream grpc.ServerStream, info *grpc.St
 	defer watch.Wait()
 	defer cancel()
 	return handler(srv, &contextStream{stream, ctx})
+}
+
+// leave returns when handle does or when ctx ends. A stream's Recv and Send heed
+// the client alone, who may keep them waiting for ever; the return of a stream's
+// handler is what wakes them. So handle ends soon after, and Drain waits for it.
+func (s *Server) leave(ctx context.Context, handle func() error) error {
+	ended := make(chan error, 1)
+	s.handlers.Go(func() { ended <- handle() })
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (s *Server) unaryLogging(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {

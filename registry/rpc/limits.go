@@ -30,8 +30,9 @@ type limiter struct {
 
 // A peerState is what one address occupies.
 type peerState struct {
-	calls int // in flight; guarded by limiter.mu
-	rate  *rate.Limiter
+	calls   int // in flight; guarded by limiter.mu
+	uploads int // of the calls; guarded by limiter.mu
+	rate    *rate.Limiter
 }
 
 func newLimiter(l Limits) *limiter {
@@ -69,6 +70,28 @@ func (l *limiter) release(p *peerState) {
 	p.calls--
 }
 
+// admitUpload counts an upload among the calls of a peer, or refuses it.
+func (l *limiter) admitUpload(p *peerState) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p.uploads >= maxPeerUploads {
+		return &registry.Error{
+			Code: registry.ResourceExhausted, Reason: "PEER_BUSY", RetryAfter: busyRetryAfter,
+			Message: fmt.Sprintf("this address has %d uploads in flight, the bound for one", p.uploads),
+			Hint:    "send one document after the other",
+		}
+	}
+	p.uploads++
+	return nil
+}
+
+// releaseUpload ends what admitUpload counted.
+func (l *limiter) releaseUpload(p *peerState) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p.uploads--
+}
+
 // peer returns the state of an address. The caller holds mu.
 func (l *limiter) peer(name string) (*peerState, error) {
 	if p := l.peers[name]; p != nil {
@@ -96,7 +119,7 @@ func (l *limiter) forgetIdle() {
 }
 
 // acquireEntry waits until a streamed entry may be taken on; releaseEntry ends
-// that.
+// that, when its acknowledgement is sent or never will be.
 func (l *limiter) acquireEntry(ctx context.Context, p *peerState) error {
 	if p.rate.Wait(ctx) != nil {
 		// It gives up early when ctx would end before its turn comes.

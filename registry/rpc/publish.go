@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -21,6 +22,16 @@ type pendingEntry struct {
 	response *pb.PublishEntriesResponse // owned by the publishing goroutine until then
 }
 
+// A publisher is one publish stream at work.
+type publisher struct {
+	*registryService
+	stream publishStream
+	queue  chan *pendingEntry // in the order of arrival
+	// sending runs while a Send does, so that one which never ends is noticed.
+	sending *time.Timer
+	end     error // why reading ended; set before queue is closed
+}
+
 // PublishEntry publishes one entry.
 func (s *registryService) PublishEntry(ctx context.Context, req *pb.PublishEntryRequest) (*pb.PublishEntryResponse, error) {
 	receipt, err := s.reg.Publish(ctx, req.GetEntry(), registry.PublishOptions{ValidateOnly: req.GetValidateOnly()})
@@ -32,30 +43,51 @@ func (s *registryService) PublishEntry(ctx context.Context, req *pb.PublishEntry
 
 // PublishEntries acknowledges entries in the order in which they came.
 //
-// One goroutine reads and starts a goroutine for each entry; this one waits for
-// them in turn and sends. It is this one that must be able to leave, when a send
-// fails or the server drains, because its return is what unblocks the reader.
+// One goroutine reads and starts a goroutine for each entry, another waits for
+// these in turn and sends. This one must be able to leave, whichever of the two
+// the client keeps waiting, because its return is what wakes them.
 func (s *registryService) PublishEntries(stream publishStream) error {
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
-	// Two more are at the queue's ends: one in the reader's hand, one in ours.
-	queue := make(chan *pendingEntry, streamWindow-2)
-	var end error // why reading ended; set before queue is closed
-	s.server.readers.Go(func() {
-		defer close(queue)
-		end = s.receive(ctx, stream, queue)
+	p := &publisher{
+		registryService: s,
+		stream:          stream,
+		// Two more are at the queue's ends: one in the reader's hand, one in the sender's.
+		queue:   make(chan *pendingEntry, streamWindow-2),
+		sending: time.NewTimer(sendTimeout),
+	}
+	p.sending.Stop()
+	s.server.handlers.Go(func() {
+		defer close(p.queue)
+		p.end = p.receive(ctx)
 	})
+	ended := make(chan error, 1)
+	s.server.handlers.Go(func() {
+		ended <- p.acknowledgeAll(ctx)
+		p.abandon()
+	})
+	select {
+	case err := <-ended:
+		return err
+	case <-p.sending.C:
+		return errNotReading
+	}
+}
+
+// acknowledgeAll sends the answers in turn. It returns when the client has
+// closed its side and has them all, or can't be written to, or the server drains.
+func (p *publisher) acknowledgeAll(ctx context.Context) error {
 	for {
 		select {
-		case p, ok := <-queue:
+		case e, ok := <-p.queue:
 			if !ok {
-				return end
+				return p.end
 			}
-			if err := acknowledge(ctx, stream, p); err != nil {
+			if err := p.acknowledge(ctx, e); err != nil {
 				return err
 			}
-		case <-s.server.draining:
-			return s.acknowledgeRest(ctx, stream, queue)
+		case <-p.server.draining:
+			return p.acknowledgeRest(ctx)
 		}
 	}
 }
@@ -63,14 +95,14 @@ func (s *registryService) PublishEntries(stream publishStream) error {
 // acknowledgeRest answers what was taken on before the server began to drain.
 // The reader takes on nothing more; if it is waiting for the client it is left
 // behind, to be woken by the handler's return.
-func (s *registryService) acknowledgeRest(ctx context.Context, stream publishStream, queue <-chan *pendingEntry) error {
+func (p *publisher) acknowledgeRest(ctx context.Context) error {
 	for {
 		select {
-		case p, ok := <-queue:
+		case e, ok := <-p.queue:
 			if !ok {
 				return errDraining
 			}
-			if err := acknowledge(ctx, stream, p); err != nil {
+			if err := p.acknowledge(ctx, e); err != nil {
 				return err
 			}
 		default:
@@ -79,14 +111,33 @@ func (s *registryService) acknowledgeRest(ctx context.Context, stream publishStr
 	}
 }
 
-// acknowledge waits for one entry and sends its answer.
-func acknowledge(ctx context.Context, stream publishStream, p *pendingEntry) error {
+// acknowledge waits for one entry and sends its answer. Until then the entry
+// counts as in flight: answers that nobody reads would otherwise pile up without
+// a bound.
+func (p *publisher) acknowledge(ctx context.Context, e *pendingEntry) error {
+	defer p.release(e)
 	select {
-	case <-p.done:
-		return stream.Send(p.response)
+	case <-e.done:
+		p.sending.Reset(sendTimeout)
+		defer p.sending.Stop()
+		return p.stream.Send(e.response)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// abandon gives up the entries that nobody will be told about. The handler has
+// returned, or is about to, so the reader ends and closes the queue.
+func (p *publisher) abandon() {
+	for e := range p.queue {
+		p.release(e)
+	}
+}
+
+// release ends an entry's time in flight, when nobody works on it any more.
+func (p *publisher) release(e *pendingEntry) {
+	<-e.done
+	p.server.limits.releaseEntry()
 }
 
 // receive reads entries, starts publishing each and queues it for its
@@ -94,12 +145,12 @@ func acknowledge(ctx context.Context, stream publishStream, p *pendingEntry) err
 // many entries in flight as it may, or this stream its window. It returns when
 // the client has closed its side, or can't be read, or the server drains, and
 // no goroutine that it started is left.
-func (s *registryService) receive(ctx context.Context, stream publishStream, queue chan<- *pendingEntry) error {
-	limits, peer := s.server.limits, ctx.Value(peerKey{}).(*peerState)
+func (p *publisher) receive(ctx context.Context) error {
+	limits, peer := p.server.limits, ctx.Value(peerKey{}).(*peerState)
 	var inFlight sync.WaitGroup
 	defer inFlight.Wait()
 	for {
-		req, err := stream.Recv()
+		req, err := p.stream.Recv()
 		if err == io.EOF {
 			return nil
 		}
@@ -107,22 +158,22 @@ func (s *registryService) receive(ctx context.Context, stream publishStream, que
 			return err
 		}
 		select {
-		case <-s.server.draining:
+		case <-p.server.draining:
 			return errDraining
 		default:
 		}
 		if err := limits.acquireEntry(ctx, peer); err != nil {
 			return err
 		}
-		p := &pendingEntry{done: make(chan struct{})}
+		e := &pendingEntry{done: make(chan struct{})}
 		inFlight.Go(func() {
-			defer limits.releaseEntry()
-			defer close(p.done)
-			p.response = s.publish(ctx, req)
+			defer close(e.done)
+			e.response = p.publish(ctx, req)
 		})
 		select {
-		case queue <- p:
+		case p.queue <- e:
 		case <-ctx.Done():
+			p.release(e)
 			return ctx.Err()
 		}
 	}

@@ -93,9 +93,9 @@ type Server struct {
 
 	drain    sync.Once
 	draining chan struct{} // closed when Drain begins
-	// readers are the goroutines that read publish streams. They outlive their
-	// handlers for a moment, because only a handler's return unblocks a read.
-	readers sync.WaitGroup
+	// handlers are the goroutines that read and write streams. They outlive their
+	// gRPC handler for a moment, because only its return unblocks a read or write.
+	handlers sync.WaitGroup
 }
 
 // serviceNames are the services whose health is told, "" being the server.
@@ -182,7 +182,7 @@ func (s *Server) Drain(ctx context.Context) error {
 		<-done
 		err = fmt.Errorf("draining: cut off the calls still running: %w", context.Cause(ctx))
 	}
-	s.readers.Wait()
+	s.handlers.Wait()
 	return err
 }
 
