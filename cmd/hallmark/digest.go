@@ -23,6 +23,8 @@ func digestCommand(s *session) *cobra.Command {
 	var fast, asJSON bool
 	var chunks string
 	var records datasetDigest
+	var others omsDigest
+	var layers ociDigest
 	cmd := &cobra.Command{
 		Use:   "digest PATH",
 		Short: "Print the digest of a model or dataset",
@@ -34,27 +36,42 @@ found is kept in $XDG_CACHE_HOME/hallmark (~/.cache/hallmark), where it may be
 deleted at any time.
 
 With --dataset the files are those of a dataset, and the digest is that under
-which publish dataset logs them when it is not salted.`,
+which publish dataset logs them when it is not salted.
+
+With --oms it is the root digest that a signature of OpenSSF Model Signing has:
+SHA-256 over the digests of all files in the order of their names. With --oci it is
+an OCI descriptor for each file, a line each: the layers of a CNCF ModelPack
+artifact in which every file is as it is.`,
 		Example: `  hallmark digest ./tiny --json
-  hallmark digest ./rows --dataset --lines`,
+  hallmark digest ./rows --dataset --lines
+  hallmark digest ./tiny --oms --oms-hash blake3
+  hallmark digest ./tiny --oci`,
 		Args: arguments("PATH"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if asJSON {
 				s.format = "json"
 			}
-			if err := records.check(cmd); err != nil {
-				return err
+			for _, check := range []func(*cobra.Command) error{records.check, others.check, layers.check} {
+				if err := check(cmd); err != nil {
+					return err
+				}
 			}
-			if records.asked {
+			switch {
+			case records.asked:
 				return records.run(cmd.Context(), s, args[0], f)
+			case others.asked:
+				return others.run(cmd.Context(), s, args[0], f)
 			}
 			f.keepChunks = chunks != ""
 			m, err := s.hashModel(cmd.Context(), args[0], "", f, fast)
 			if err == nil && f.keepChunks {
 				err = s.writeChunks(chunks, m)
 			}
-			if err != nil {
+			switch {
+			case err != nil:
 				return err
+			case layers.asked:
+				return layers.show(s, m)
 			}
 			return s.showDigest(m)
 		},
@@ -62,6 +79,8 @@ which publish dataset logs them when it is not salted.`,
 	f.define(cmd)
 	cmd.Flags().StringVar(&chunks, "chunks", "", "folder to write chunk lists to, for hallmark verify --range: each is named by the root of its tensor or raw file")
 	records.define(cmd)
+	others.define(cmd)
+	layers.define(cmd)
 	cmd.Flags().BoolVar(&fast, "fast", false, "leave out the SHA-256 of each file, which takes half of the time")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "the same as --format json")
 	return cmd

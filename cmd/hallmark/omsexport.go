@@ -98,7 +98,7 @@ func (x *omsExport) run(ctx context.Context, s *session, path string) error {
 	text, m, err := oms.Sign(ctx, f, q)
 	p.finish()
 	if err != nil {
-		return x.explain(path, err)
+		return explainOMS("signing "+path, err)
 	}
 	for _, i := range x.ignore {
 		if !filepath.IsAbs(i) && !fileExists(filepath.Join(path, i)) {
@@ -117,10 +117,10 @@ func (x *omsExport) run(ctx context.Context, s *session, path string) error {
 		field{"file", out.File})
 }
 
-// explain adds the command that helps.
-func (x *omsExport) explain(path string, err error) error {
+// explainOMS adds the command that helps.
+func explainOMS(attempted string, err error) error {
 	var e *cli.Error
-	out := omsInputError("signing "+path, err)
+	out := omsInputError(attempted, err)
 	if !errors.As(out, &e) {
 		return out
 	}
@@ -128,7 +128,7 @@ func (x *omsExport) explain(path string, err error) error {
 	case string(oms.ErrKey):
 		return e.WithHint("hallmark keygen FILE --type p256 makes such a key")
 	case string(oms.ErrLink):
-		return e.WithHint("--follow-links signs the targets of links that stay inside the folder")
+		return e.WithHint("--follow-links takes the targets of links that stay inside the folder")
 	}
 	return out
 }

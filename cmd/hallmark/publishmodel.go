@@ -20,6 +20,7 @@ type modelPublish struct {
 	bases, datasets []string
 	training        string
 	noManifest      bool
+	aliasOMS        bool
 }
 
 func publishModelCommand(s *session) *cobra.Command {
@@ -57,6 +58,7 @@ not registered (yet), and is shown as such in lineages.`,
 	flags.StringArrayVar(&p.bases, "base", nil, "model it was made from, as REF:RELATION (finetune, adapter, merge, quantize, distill, continue); may be repeated")
 	flags.StringArrayVar(&p.datasets, "dataset", nil, "dataset it was made with, as REF:ROLE (train, validation, test, preference, calibration, retrieval, tokenizer); may be repeated")
 	flags.StringVar(&p.training, "training", "", "digest of the record of its training run")
+	flags.BoolVar(&p.aliasOMS, "alias-oms", false, "state the root digest that OpenSSF Model Signing gives the same files, so that the model is found by it")
 	flags.BoolVar(&p.noManifest, "no-manifest", false, "leave the manifest out of the bundle")
 	return cmd
 }
@@ -142,6 +144,9 @@ func (p *modelPublish) fill(m *statement.Model, hashed *weights.Model) ([]byte, 
 	m.FileRoot, m.WeightsRoot = hashed.FileRoot, hashed.WeightsRoot
 	m.Files, m.Bytes, m.Tensors = uint64(len(hashed.Files)), hashed.ByteCount, hashed.TensorCount
 	m.Ignored = hashed.Ignored
+	if p.aliasOMS {
+		m.Aliases = append(m.Aliases, statement.Alias{Kind: statement.AliasOMS, Value: omsRoot(hashed)})
+	}
 	for _, raw := range p.source.raw {
 		if !slices.ContainsFunc(hashed.Files, func(f weights.File) bool { return f.Path == raw }) {
 			return nil, cli.Usage("--raw %q: there is no such file in the folder", raw)
