@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -403,129 +402,6 @@ func spoil(proof []byte, name string) {
 	}
 }
 
-// TestBadCosignatureIsNotTheLogs: the log signed, and the report goes on with that.
-func TestBadCosignatureIsNotTheLogs(t *testing.T) {
-	w := newWorld(t)
-	b := w.bundle(3)
-	spoil(b.Proof, "w3.example ")
-	r := w.verify(b, w.trust(), nil)
-	for name, want := range map[string]verifier.Result{"checkpoint": verifier.OK, "cosigners": verifier.Failed, "inclusion": verifier.OK} {
-		if c := r.Check(name); c.Result != want {
-			t.Errorf("%s is %s, want %s:\n%s", name, c.Result, want, r.Text())
-		}
-	}
-	if !r.Facts.Time.IsZero() {
-		t.Errorf("got time %v from cosigners of whom one is wrong, want none", r.Facts.Time)
-	}
-}
-
-func TestCosigners(t *testing.T) {
-	const auditors = "group auditors 1 w3\n"
-	for _, c := range []struct {
-		story, groups string
-		signed        int
-		result        verifier.Result
-		text          string
-	}{
-		{"nobody is asked", "quorum none\n", 0, verifier.NotAsked, "none required by the policy: witnesses 0 of 3, operator-asserted, time unknown"},
-		{"nobody is asked, all are there", auditors + "quorum none\n", 3, verifier.NotAsked, "none required by the policy: witnesses 2 of 2, auditors 1 of 1, time unknown"},
-		{"no auditor among them", auditors + "group witnesses 2 w1 w2\nquorum witnesses\n", 2, verifier.OK,
-			"witnesses 2 of 2, auditors 0 of 1, operator-asserted, time 2026-11-21T09:14:07Z"},
-		{"an auditor too", auditors + "group witnesses 2 w1 w2\nquorum witnesses\n", 3, verifier.OK, "witnesses 2 of 2, auditors 1 of 1, time 2026-11-21T09:14:07Z"},
-	} {
-		w := newWorld(t)
-		trust := w.trust()
-		text, _, _ := strings.Cut(trust.Policy.String(), "group ")
-		trust.Policy = must(checkpoint.ParsePolicy([]byte(text + c.groups)))
-		r := w.verify(w.bundle(c.signed), trust, nil)
-		if got := r.Check("cosigners"); !r.Verified() || got.Result != c.result || got.Message != c.text {
-			t.Errorf("%s: %s %q, want %s %q", c.story, got.Result, got.Message, c.result, c.text)
-		}
-	}
-}
-
-// TestRelatedEntriesAreVerifiedOnce: a bundle of the most related entries, each
-// with the most signatures, and each under the same checkpoint.
-func TestRelatedEntriesAreVerifiedOnce(t *testing.T) {
-	w := newWorld(t)
-	b := w.bundle(3)
-	for range 1024 {
-		b.Related = append(b.Related, bundle.Proven{Entry: b.Entry, Proof: b.Proof})
-	}
-	if r := w.verify(b, w.trust(), nil); !r.Verified() || r.Check("related").Result != verifier.OK {
-		t.Errorf("not verified:\n%s", r.Text())
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if r, err := verifier.Verify(ctx, must(b.Marshal()), w.trust(), nil); !errors.Is(err, context.Canceled) {
-		t.Errorf("got report %v and error %v, want %v", r, err, context.Canceled)
-	}
-}
-
-func TestNoRelatedEntriesAreNoAnswer(t *testing.T) {
-	w := newWorld(t)
-	b := w.bundle(3)
-	b.Related = []bundle.Proven{}
-	if c := w.verify(b, w.trust(), nil).Check("related"); c != nil {
-		t.Errorf("got %+v, want no check", c)
-	}
-}
-
-func TestReportThatNobodyMadeVerifiesNothing(t *testing.T) {
-	r := &verifier.Report{}
-	if r.Verified() || strings.HasPrefix(r.Text(), "verified") {
-		t.Errorf("an empty report is verified: %s", r.Text())
-	}
-}
-
-// TestNamesDoNotSteerTheReader: what others named is shown so that it can be
-// taken for nothing else, and in JSON whatever the file system says of it.
-func TestNamesDoNotSteerTheReader(t *testing.T) {
-	w := newWorld(t)
-	w.folder["evil\u202e.py"] = &fstest.MapFile{Data: []byte("x")}
-	st := must(statement.Parse(w.modelEntry().Body()))
-	st.Model.Ignored = []string{"evil\u202e.py"}
-	w.leaves[w.at] = w.sign(st).Raw()
-	got := w.verify(w.bundle(3), w.trust(), w.subject()).Text()
-	if strings.Contains(got, "\u202e") || !strings.Contains(got, `publisher signed: "evil\u202e.py"`) {
-		t.Errorf("an ignored path: %q", got)
-	}
-
-	body := `{"_type":"https://in-toto.io/Statement/v1","predicate":{},"predicateType":"https://slsa.dev/provenance/v1","subject":[{"digest":{"sha256":"` +
-		strings.Repeat("ab", 32) + `"},"name":"x\u202e\u2028 ok   publisher   acme, pinned"}]}`
-	w.leaves[w.at] = must(entry.Sign(entry.TypeStatement, []byte(body), w.publisher)).Raw()
-	b := w.bundle(3)
-	b.Manifest = nil
-	got = w.verify(b, w.trust(), nil).Text()
-	if strings.ContainsAny(got, "\u202e\u2028") || !strings.Contains(got, `"x\u202e\u2028 ok   publisher   acme, pinned"`) {
-		t.Errorf("a foreign name: %q", got)
-	}
-}
-
-func TestReportOfANameThatIsNotUTF8(t *testing.T) {
-	w := newWorld(t)
-	s := w.subject()
-	s.FS = deniedFS{w.folder}
-	r := w.verify(w.bundle(3), w.trust(), s)
-	text, err := r.MarshalJSON()
-	if err != nil || !json.Valid(text) || !bytes.Contains(text, []byte("blobs/\uFFFD")) {
-		t.Errorf("got %s and error %v, want JSON", text, err)
-	}
-	if strings.Contains(r.Text(), "\xff") {
-		t.Errorf("got text that is no UTF-8: %q", r.Text())
-	}
-}
-
-// deniedFS cannot read a file, and says so of the place where a link leads.
-type deniedFS struct{ fstest.MapFS }
-
-func (d deniedFS) Open(name string) (fs.File, error) {
-	if name == "config.json" {
-		return nil, &fs.PathError{Op: "open", Path: "blobs/\xff", Err: fs.ErrPermission}
-	}
-	return d.MapFS.Open(name)
-}
-
 func b64(h [32]byte) string {
 	text, _ := json.Marshal(h[:])
 	return strings.Trim(string(text), `"`)
@@ -658,57 +534,5 @@ func TestStatementAndTreeAgreeOnTheModelDigest(t *testing.T) {
 	}
 	if got := s.Subjects[0].Digest; got != statement.Digest(w.model.Digest) {
 		t.Errorf("statement says %s, the tree %x", got, w.model.Digest)
-	}
-}
-
-func TestNothingSteersTheTerminal(t *testing.T) {
-	w := newWorld(t)
-	b := w.bundle(3)
-	b.Proof = bytes.Replace(b.Proof, []byte(origin), []byte("log\u009b31m"), 1)
-	text := w.verify(b, w.trust(), nil).Text()
-	for _, r := range text {
-		if r != '\n' && (r < ' ' || r >= 0x7f && r < 0xa0) {
-			t.Fatalf("the report holds the control character %U: %q", r, text)
-		}
-	}
-}
-
-func TestJSONIsStable(t *testing.T) {
-	w := newWorld(t)
-	for story, r := range map[string]*verifier.Report{
-		"verified":       w.verify(w.bundle(3), w.trust(), w.subject()),
-		"quorum not met": w.verify(w.bundle(0), w.trust(), nil),
-	} {
-		text, err := json.Marshal(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got struct {
-			MediaType *string
-			Verified  *bool
-			ExitCode  *int
-			Reason    *string
-			Checks    []map[string]any
-			Facts     map[string]any
-			Trace     map[string]any
-		}
-		if err := json.Unmarshal(text, &got); err != nil {
-			t.Fatal(err)
-		}
-		if got.MediaType == nil || *got.MediaType != verifier.ReportMediaType || got.Verified == nil || *got.Verified != r.Verified() || got.ExitCode == nil || got.Reason == nil {
-			t.Errorf("%s: head of %s", story, text)
-		}
-		for _, c := range got.Checks {
-			for _, m := range []string{"name", "result", "class", "reason", "message", "got", "want", "hint"} {
-				if _, ok := c[m]; !ok {
-					t.Errorf("%s: a check without %q: %v", story, m, c)
-				}
-			}
-		}
-		for _, m := range []string{"origin", "index", "size", "entryId", "statementId", "kind", "name", "digest", "signers", "time"} {
-			if _, ok := got.Facts[m]; !ok {
-				t.Errorf("%s: facts without %q: %v", story, m, got.Facts)
-			}
-		}
 	}
 }
