@@ -13,6 +13,7 @@ type Code int
 
 // Canonical codes that the registry answers with.
 const (
+	Canceled           Code = 1
 	InvalidArgument    Code = 3
 	DeadlineExceeded   Code = 4
 	NotFound           Code = 5

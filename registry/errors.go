@@ -45,12 +45,28 @@ func canonical(c ledger.Code) Code {
 	return FailedPrecondition
 }
 
+// internal is a fault of ours, but for a caller who left or whose time ran out
+// while we were at it.
 func internal(attempted string, err error) *Error {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return &Error{Code: Canceled, Reason: "CANCELLED", Message: attempted + ": the call was cancelled", err: err}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Error{Code: DeadlineExceeded, Reason: "DEADLINE_EXCEEDED", Message: attempted + ": the deadline has passed", err: err}
+	}
 	return &Error{Code: Internal, Reason: "INTERNAL", Message: fmt.Sprintf("%s: %v", attempted, err), err: err}
 }
 
 func behind(err error) *Error {
 	return &Error{Code: Unavailable, Reason: "INDEX_BEHIND", RetryAfter: time.Second, err: err, Message: err.Error()}
+}
+
+// loggedBehind is behind after the entry was logged.
+func loggedBehind(at uint64, err error) *Error {
+	e := behind(err)
+	e.Message = fmt.Sprintf("the entry is logged at index %d, what the fold says of it is not known yet: %v", at, err)
+	e.Hint = "repeat the same call: it finds the entry"
+	return e
 }
 
 func notFound(format string, args ...any) *Error {

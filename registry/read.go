@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +62,7 @@ func (r *Registry) views(ctx context.Context, from uint64, n int, size uint64) (
 		if err != nil {
 			return nil, internal("reading the index", err)
 		}
-		raws = append(raws, raw)
+		raws = append(raws, bytes.Clone(raw)) // raw keeps a whole bundle in memory
 		if rows = append(rows, row); len(rows) == n {
 			break
 		}
@@ -154,14 +155,28 @@ func (r *Registry) resolveDigest(ctx context.Context, ref string, size uint64) (
 	if err != nil {
 		return 0, internal("looking the digest up", err)
 	}
-	page, err := r.Index.Search(ctx, index.Query{Filter: filter, Size: size, Limit: 1})
-	if err != nil {
-		return 0, internal("looking the digest up", err)
+	at, ok, err := r.firstRow(ctx, filter, 0, size)
+	if err == nil && !ok {
+		err = notFound("%s is no model, dataset, entry or statement as of tree size %d", ref, size)
 	}
-	if len(page.Rows) == 0 {
-		return 0, notFound("%s is no model, dataset, entry or statement as of tree size %d", ref, size)
+	return at, err
+}
+
+// firstRow returns the index of the first row at or above from that a filter
+// finds. A page without rows need not be the last.
+func (r *Registry) firstRow(ctx context.Context, filter index.Filter, from, size uint64) (at uint64, ok bool, err error) {
+	for q := (index.Query{Filter: filter, Size: size, From: from, Limit: 1}); ; {
+		page, err := r.Index.Search(ctx, q)
+		switch {
+		case err != nil:
+			return 0, false, internal("looking the digest up", err)
+		case len(page.Rows) > 0:
+			return page.Rows[0].Index, true, nil
+		case !page.More:
+			return 0, false, nil
+		}
+		q.From = page.Next
 	}
-	return page.Rows[0].Index, nil
 }
 
 // Checkpoint returns the newest published checkpoint, a signed note.
@@ -253,7 +268,7 @@ func (r *Registry) Bundle(ctx context.Context, ref string, o BundleOptions) ([]b
 }
 
 func (r *Registry) proven(ctx context.Context, raw []byte, at uint64, head *tlog.Published) (p bundle.Proven, err error) {
-	p.Entry = raw
+	p.Entry = bytes.Clone(raw) // raw keeps a whole bundle in memory
 	p.Proof, err = r.proof(ctx, at, head)
 	return p, err
 }

@@ -30,7 +30,7 @@ func (r *Registry) SubmitLedger(ctx context.Context, raw []byte) (*LedgerResult,
 // outcome waits until the fold has judged the entry of a receipt.
 func (r *Registry) outcome(ctx context.Context, receipt *Receipt) (*LedgerResult, error) {
 	if _, err := r.settleAt(ctx, receipt.Index+1); err != nil {
-		return nil, err
+		return nil, loggedBehind(receipt.Index, err)
 	}
 	row, err := r.Index.Get(ctx, receipt.Index)
 	if err != nil {
