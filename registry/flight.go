@@ -46,6 +46,7 @@ type flights struct {
 	byID    map[[32]byte]*flight
 	byIndex map[uint64]*flight
 	claims  map[string]*held
+	landed  uint64 // index and fold have every entry below it
 }
 
 type held struct {
@@ -94,16 +95,21 @@ func (t *flights) enter(ctx context.Context, f *flight) (already *flight, err er
 	return nil, nil
 }
 
-// place records where f stands and lets those who joined it go on.
+// place records where f stands and lets those who wait for it go on. The follower
+// may have passed that place before we get to say so.
 func (t *flights) place(f *flight, index uint64) {
 	t.mu.Lock()
-	t.byIndex[index] = f
+	if index < t.landed {
+		t.remove(f)
+	} else {
+		t.byIndex[index] = f
+	}
 	t.mu.Unlock()
 	f.index = index
 	close(f.placed)
 }
 
-// fail ends a flight that was not placed: refused, or found to exist.
+// fail ends a flight that was not placed: refused, or found in the index.
 func (t *flights) fail(f *flight, err error) {
 	t.mu.Lock()
 	t.remove(f)
@@ -123,6 +129,7 @@ func (t *flights) at(index uint64) *flight {
 func (t *flights) land(from, size uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.landed = size
 	for i := from; i < size; i++ {
 		if f := t.byIndex[i]; f != nil {
 			delete(t.byIndex, i)

@@ -3,6 +3,7 @@ package registry
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"runtime"
@@ -34,16 +35,45 @@ const (
 // the other, index first, so the fold may be behind: it then runs alone. A fold
 // ahead of the index means that the index was deleted or rebuilt; the fold is
 // cheap to repeat, so it starts over with it.
-func (r *Registry) align(ctx context.Context) (uint64, error) {
+//
+// Neither is believed to be of this log because it says so. The fold's snapshot
+// names the tree that it stands for (see state.Open); of the index the newest row
+// is compared with the entry in its place.
+func (r *Registry) align(ctx context.Context, integrated uint64) (uint64, error) {
 	at, err := r.Index.Position(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("reading the index's position: %w", err)
+	}
+	if err := r.checkIndex(ctx, at, integrated); err != nil {
+		return 0, err
 	}
 	if r.State.Position() > at {
 		r.Logger.Info("the fold is ahead of the index and starts over", "fold", r.State.Position(), "index", at)
 		r.State.Reset()
 	}
 	return min(at, r.State.Position()), nil
+}
+
+// checkIndex compares the end of the index with the log.
+func (r *Registry) checkIndex(ctx context.Context, at, integrated uint64) error {
+	if at > integrated {
+		return fmt.Errorf("%w: it holds %d entries, the log %d", ErrOtherHistory, at, integrated)
+	}
+	if at == 0 {
+		return nil
+	}
+	row, err := r.Index.Get(ctx, at-1)
+	if err != nil {
+		return fmt.Errorf("reading entry %d from the index: %w", at-1, err)
+	}
+	raw, err := tlog.ReadEntry(ctx, r.Log, at-1, integrated)
+	if err != nil {
+		return fmt.Errorf("reading entry %d from the log: %w", at-1, err)
+	}
+	if id := sha256.Sum256(raw); id != row.EntryID {
+		return fmt.Errorf("%w: its entry %d is %x, the log's %x", ErrOtherHistory, at-1, row.EntryID, id)
+	}
+	return nil
 }
 
 // follow is the one goroutine that moves index and fold along the published
@@ -93,8 +123,12 @@ func (r *Registry) report(ctx context.Context, err error) {
 	}
 }
 
-// followOnce waits for the next published entries and takes one batch of them.
+// followOnce waits for the next published entries and takes one batch of them,
+// after what an earlier batch still owes to the index.
 func (r *Registry) followOnce(ctx context.Context) error {
+	if len(r.owed) > 0 {
+		return r.write(ctx)
+	}
 	from := r.State.Position()
 	head, err := r.Publication.Await(ctx, from)
 	if err != nil {
@@ -107,7 +141,12 @@ func (r *Registry) followOnce(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading entries from %d: %w", from, err)
 	}
-	return r.commit(ctx, from, inputs, raws)
+	indexed, err := r.Index.Position(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the index's position: %w", err)
+	}
+	err = r.fold(from, indexed, inputs, raws)
+	return errors.Join(err, r.write(ctx))
 }
 
 // read reads one batch and does on all cores what needs no state. What this
@@ -156,33 +195,14 @@ func (r *Registry) read(ctx context.Context, from uint64, head *tlog.Published) 
 	return inputs, raws, g.Wait()
 }
 
-// commit folds a batch and writes it to the index. The fold goes first in
-// memory, because rows carry what it said; the index is first on disk, because
-// a snapshot of the fold must never be ahead of it.
+// fold folds a batch. Its rows carry what the fold said, and are owed to the
+// index from then on.
 //
-// If we die between the two the index is ahead of the snapshot, and align has
-// the fold run alone until it has caught up. If either fails, the fold may have
-// moved in memory: it goes back to its snapshot and comes the same way again.
-func (r *Registry) commit(ctx context.Context, from uint64, inputs []*ledger.Input, raws [][]byte) error {
-	if err := r.foldAndIndex(ctx, from, inputs, raws); err != nil {
-		return errors.Join(err, r.State.Restore())
-	}
-	size := from + uint64(len(inputs))
-	r.flights.land(from, size)
-	r.mu.Lock()
-	r.covered = size
-	close(r.moved)
-	r.moved = make(chan struct{})
-	r.mu.Unlock()
-	return nil
-}
-
-func (r *Registry) foldAndIndex(ctx context.Context, from uint64, inputs []*ledger.Input, raws [][]byte) error {
-	indexed, err := r.Index.Position(ctx)
-	if err != nil {
-		return fmt.Errorf("reading the index's position: %w", err)
-	}
-	rows := make([]index.Row, 0, len(inputs))
+// The fold never goes back. Admission asks it, and one that has forgotten a
+// batch would let in what that batch forbids; so when the index fails, its rows
+// wait (see write), and when the fold cannot decide, the next batch begins where
+// it stopped.
+func (r *Registry) fold(from, indexed uint64, inputs []*ledger.Input, raws [][]byte) error {
 	for i, in := range inputs {
 		at := from + uint64(i)
 		o := r.State.Apply(at, in)
@@ -190,14 +210,39 @@ func (r *Registry) foldAndIndex(ctx context.Context, from uint64, inputs []*ledg
 			return fmt.Errorf("folding entry %d: %s", at, o.Detail)
 		}
 		if at >= indexed {
-			rows = append(rows, index.Project(at, raws[i], in.Entry(), in.Statement(), o.Code.String()))
+			r.owed = append(r.owed, index.Project(at, raws[i], in.Entry(), in.Statement(), o.Code.String()))
 		}
 	}
-	if len(rows) == 0 {
-		return nil
+	return nil
+}
+
+// write pays the index what is owed to it, and then tells those who wait that
+// index and fold cover what was folded.
+//
+// If we die before it the fold's snapshot, which never is ahead of the index, is
+// where both go on from; if we die after it the index is ahead of the snapshot,
+// and align has the fold run alone until it has caught up.
+func (r *Registry) write(ctx context.Context) error {
+	if len(r.owed) > 0 {
+		indexed, err := r.Index.Position(ctx) // a failed Apply may have been committed all the same
+		if err != nil {
+			return fmt.Errorf("reading the index's position: %w", err)
+		}
+		first, end := r.owed[0].Index, r.State.Position()
+		if indexed > first {
+			first = min(indexed, end)
+		}
+		if err := r.Index.Apply(ctx, first, r.owed[first-r.owed[0].Index:]); err != nil {
+			return fmt.Errorf("writing entries %d to %d to the index: %w", first, end, err)
+		}
+		r.owed = nil
 	}
-	if err := r.Index.Apply(ctx, rows[0].Index, rows); err != nil {
-		return fmt.Errorf("writing entries %d to %d to the index: %w", rows[0].Index, from+uint64(len(inputs)), err)
-	}
+	size := r.State.Position()
+	r.flights.land(r.covered, size) // only we write covered
+	r.mu.Lock()
+	r.covered = size
+	close(r.moved)
+	r.moved = make(chan struct{})
+	r.mu.Unlock()
 	return nil
 }

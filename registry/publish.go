@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/hallmark-registry/hallmark/registry/index"
@@ -19,56 +20,124 @@ import (
 const retryBusy = 200 * time.Millisecond
 
 // Publish logs an entry and returns once it is published, with a receipt that
-// has been verified. Nothing is acknowledged earlier.
+// has been verified. Nothing is acknowledged earlier. It keeps raw.
 //
 // Publishing the same entry again returns the receipt of where it stands (but
-// see admit). If
-// ctx ends first the entry may still be published; repeating the call finds out.
+// see admit). If ctx ends first the entry is logged all the same, unless it is
+// refused, and repeating the call finds it.
 func (r *Registry) Publish(ctx context.Context, raw []byte, o PublishOptions) (*Receipt, error) {
 	in := ledger.Read(raw)
+	if in.Entry() == nil || (in.Body() == nil && in.Statement() == nil) {
+		return nil, r.rules(in) // unreadable, however far the fold is: it names why
+	}
 	if err := r.await(ctx, r.inherited); err != nil {
 		return nil, behind(err)
 	}
 	if o.ValidateOnly {
 		return r.validate(in)
 	}
-	if in.Entry() == nil || (in.Body() == nil && in.Statement() == nil) {
-		return nil, r.rules(in) // unreadable: the fold names why
-	}
 	f := &flight{in: in, claims: r.claimsOf(in), placed: make(chan struct{})}
-	if joined, err := r.flights.enter(ctx, f); err != nil {
+	joined, err := r.flights.enter(ctx, f)
+	switch {
+	case err != nil:
 		return nil, err
-	} else if joined != nil {
-		return r.join(ctx, joined)
+	case joined != nil:
+		f = joined
+	default:
+		r.aloft.Go(func() { r.fly(f) })
 	}
-	// From here the flight is ours to end, by place or by fail.
-	at, existing, err := r.admit(ctx, in)
-	if err != nil || existing {
-		f.existing, f.index = existing, at
-		r.flights.fail(f, err)
-		if err != nil {
-			return nil, err
-		}
-		return r.receipt(ctx, in.Entry(), at, true)
+	select {
+	case <-f.placed:
+	case <-ctx.Done():
+		return nil, late(ctx)
 	}
-	positions, err := r.Log.Append(ctx, [][]byte{raw})
-	if err != nil {
-		err = appendError(err)
-		r.flights.fail(f, err)
-		return nil, err
+	if f.err != nil {
+		return nil, f.err
 	}
-	// Placed and durable. A crash from here on loses the receipt, never the
-	// entry: the same publish, repeated, finds it.
-	r.flights.place(f, positions[0])
-	receipt, err := r.receipt(ctx, in.Entry(), positions[0], false)
+	receipt, err := r.receipt(ctx, in.Entry(), f.index, f.existing || joined != nil)
 	if st := in.Statement(); err == nil && st != nil && st.Namespace != nil {
 		// Who has this receipt goes on to publish under the new keys, which no claim
 		// in flight tells from strangers': admission must know them by then.
 		if err := r.await(ctx, receipt.Index+1); err != nil {
-			return nil, behind(err)
+			return nil, loggedBehind(receipt.Index, err)
 		}
 	}
 	return receipt, err
+}
+
+// fly ends the flight that it is given, by place or by fail. It belongs to no
+// call: the engine takes nothing back when a caller leaves, and a flight that
+// left the table with its caller would let the same entry be logged again.
+func (r *Registry) fly(f *flight) {
+	done, err := r.append(r.life, f)
+	if done || err != nil {
+		r.flights.fail(f, err)
+		return
+	}
+	// Placed and durable. A crash from here on loses the receipt, never the
+	// entry: the same publish, repeated, finds it.
+	r.flights.place(f, f.index)
+}
+
+// append brings an entry into the log and sets its index. It is done with the
+// flight when index and fold have the entry already.
+func (r *Registry) append(ctx context.Context, f *flight) (done bool, err error) {
+	defer func() { // a defect in one entry's way must not keep its slot and claims for ever
+		if p := recover(); p != nil {
+			r.Logger.Error("publishing panicked", "panic", p, "stack", string(debug.Stack()))
+			err = internal("publishing", fmt.Errorf("panic: %v", p))
+		}
+	}()
+	f.index, f.existing, err = r.admit(ctx, f.in)
+	if err != nil || f.existing {
+		return f.existing, err
+	}
+	positions, err := r.Log.Append(ctx, [][]byte{f.in.Entry().Raw()})
+	switch {
+	case errors.Is(err, tlog.ErrUnknown):
+		f.index, err = r.lookAgain(ctx, f, err)
+		return true, err
+	case err != nil:
+		return false, appendError(err)
+	}
+	f.index = positions[0]
+	return false, nil
+}
+
+// lookAgain finds out whether an entry was logged whose append came to an unknown
+// end. It stays in flight until index and fold cover all that the log can hold of
+// it: admission does not see it earlier, and would log it twice.
+func (r *Registry) lookAgain(ctx context.Context, f *flight, unknown error) (uint64, error) {
+	size, err := r.integrated(ctx)
+	if err == nil && size > 0 {
+		_, err = r.Publication.Await(ctx, size-1)
+	}
+	if err == nil {
+		err = r.await(ctx, size)
+	}
+	if err != nil { // the log has stopped, or we are closing
+		return 0, appendError(fmt.Errorf("%w, and it cannot be looked up: %w", unknown, err))
+	}
+	at, logged, err := r.admit(ctx, f.in)
+	if err != nil || logged {
+		return at, err
+	}
+	return 0, appendError(unknown)
+}
+
+// integrated asks for the log's size until it is told, or ctx ends.
+func (r *Registry) integrated(ctx context.Context) (uint64, error) {
+	for {
+		size, err := r.Log.IntegratedSize(ctx)
+		if err == nil || ctx.Err() != nil {
+			return size, err
+		}
+		r.Logger.Warn("reading the log's size", "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(retryFollow):
+		}
+	}
 }
 
 // validate runs every check and logs nothing.
@@ -103,19 +172,6 @@ func (r *Registry) rules(in *ledger.Input) error {
 		return refusal(o.Code, o.Detail)
 	}
 	return nil
-}
-
-// join waits for the flight of the same entry.
-func (r *Registry) join(ctx context.Context, f *flight) (*Receipt, error) {
-	select {
-	case <-f.placed:
-	case <-ctx.Done():
-		return nil, late(ctx)
-	}
-	if f.err != nil {
-		return nil, f.err
-	}
-	return r.receipt(ctx, f.in.Entry(), f.index, true)
 }
 
 // receipt waits for publication, builds the proof, and verifies it as the

@@ -75,12 +75,16 @@ type Registry struct {
 	flights *flights
 	stored  *tlog.Prover // of the log as it lies there, for the follower
 
+	life   context.Context // of the follower and of the flights
 	cancel context.CancelFunc
-	done   chan struct{} // closed when the follower has ended
+	done   chan struct{}  // closed when the follower has ended
+	aloft  sync.WaitGroup // the goroutines of the flights, at most MaxInFlight
 
 	// inherited is what the log held when the registry was opened. Admission
 	// waits until the fold covers it: what came later it sees in the flights.
 	inherited uint64
+
+	owed []index.Row // folded and not yet in the index, less than one batch; the follower's
 
 	mu      sync.Mutex
 	covered uint64        // index and fold hold every entry below it
@@ -90,39 +94,49 @@ type Registry struct {
 	selfCheckFailures atomic.Uint64 // must stay zero
 }
 
+// ErrOtherHistory says that the index is of another history of the log than the
+// log's own: it must be removed, and comes back from the log.
+var ErrOtherHistory = errors.New("index is of another history of the log")
+
 // Open starts following the log. It returns at once; until the follower has
-// caught up, answers wait or say that they cannot be complete.
+// caught up, answers wait or say that they cannot be complete. It is
+// ErrOtherHistory when the index does not fit the log.
 func Open(ctx context.Context, c Config) (*Registry, error) {
-	follow, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r := &Registry{
 		Config:  c,
 		memo:    checkpoint.NewMemo(c.Trust, memoSize),
 		flights: newFlights(),
 		stored:  tlog.NewProver(c.Log, followCache),
+		life:    life,
 		cancel:  cancel,
 		done:    make(chan struct{}),
 		moved:   make(chan struct{}),
 	}
-	at, err := r.align(ctx)
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	r.covered = at
+	var err error
 	if r.inherited, err = c.Log.IntegratedSize(ctx); err != nil {
 		cancel()
 		return nil, fmt.Errorf("reading the log's size: %w", err)
 	}
-	go r.follow(follow)
+	if r.covered, err = r.align(ctx, r.inherited); err != nil {
+		cancel()
+		return nil, err
+	}
+	go r.follow(life)
 	return r, nil
 }
 
 // Close stops the follower and keeps a snapshot of the fold. Publishes under
-// way must have ended.
+// way must have ended; what they left with the engine is for its own Close.
 func (r *Registry) Close() error {
 	r.cancel()
 	<-r.done
-	return r.snapshot(context.Background())
+	r.aloft.Wait()
+	ctx := context.Background()
+	if err := r.write(ctx); err != nil {
+		return err // no snapshot: it would be ahead of the index
+	}
+	return r.snapshot(ctx)
 }
 
 // Healthy returns why entries are not being published or followed right now,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hallmark-registry/hallmark/registry"
 	"github.com/hallmark-registry/hallmark/registry/blob"
+	"github.com/hallmark-registry/hallmark/registry/index"
 	"github.com/hallmark-registry/hallmark/registry/index/sqlite"
 	"github.com/hallmark-registry/hallmark/registry/state"
 	"github.com/hallmark-registry/hallmark/registry/tlog"
@@ -71,6 +72,8 @@ type site struct {
 type options struct {
 	tiles func(tlog.Reader) tlog.Reader // what proofs are built from
 	disk  func(fs.FS) fs.FS             // what the guard reads back
+	log   func(tlog.Log) tlog.Log       // what is appended to
+	index func(index.Index) index.Index
 }
 
 func newSite(t testing.TB) *site { return openSite(t, t.TempDir(), options{}) }
@@ -111,8 +114,16 @@ func openSite(t testing.TB, dir string, o options) *site {
 	publication, err := tlog.NewPublication(ctx, engine, signer.Key(), guard)
 	check(err)
 	s.found(ctx, engine, publication, founding)
-	idx, err := sqlite.Open(ctx, filepath.Join(dir, "index.db"), origin)
+	if o.log != nil {
+		engine = o.log(engine)
+	}
+	indexPath := filepath.Join(dir, "index.db")
+	var idx index.Index
+	idx, err = sqlite.Open(ctx, indexPath, origin)
 	check(err)
+	if o.index != nil {
+		idx = o.index(idx)
+	}
 	var reader tlog.Reader = engine
 	if o.tiles != nil {
 		reader = o.tiles(engine)
@@ -122,10 +133,19 @@ func openSite(t testing.TB, dir string, o options) *site {
 	check(err)
 	blobs, err := blob.Open(filepath.Join(dir, "blobs"), 1<<30)
 	check(err)
-	s.Registry, err = registry.Open(ctx, registry.Config{
+	parts := registry.Config{
 		Origin: origin, Trust: s.policy, Log: engine, Publication: publication, Prover: prover,
 		Index: idx, State: fold, Blobs: blobs, Logger: slog.New(slog.DiscardHandler),
-	})
+	}
+	s.Registry, err = registry.Open(ctx, parts)
+	if errors.Is(err, registry.ErrOtherHistory) {
+		check(idx.Close())
+		check(sqlite.Remove(indexPath))
+		idx, err = sqlite.Open(ctx, indexPath, origin)
+		check(err)
+		parts.Index = idx
+		s.Registry, err = registry.Open(ctx, parts)
+	}
 	check(err)
 	var once sync.Once
 	s.close = func() {
