@@ -14,9 +14,9 @@ import (
 // FuzzOpen opens files whose checksum is right, so that what stands before it is read. None of them may stop a
 // server from starting.
 func FuzzOpen(f *testing.F) {
-	const magic = "hallmark/snapshot/v1\n"
+	const magic = "hallmark/snapshot/v2\n"
 	path := filepath.Join(f.TempDir(), "seed")
-	seed, err := state.Open(path, origin, noRoots{})
+	seed, err := state.Open(path, origin, roots)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func FuzzOpen(f *testing.F) {
 		if err := os.WriteFile(path, append(file, sum[:]...), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		fold, err := state.Open(path, origin, noRoots{})
+		fold, err := state.Open(path, origin, roots)
 		if err != nil {
 			t.Fatalf("opening a file of %d bytes: %v", len(file), err)
 		}

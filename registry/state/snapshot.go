@@ -13,34 +13,42 @@ import (
 
 // A snapshot file is
 //
-//	magic "hallmark/snapshot/v1\n" | position u64 | the fold's serialisation | SHA-256 of all before
+//	magic "hallmark/snapshot/v2\n" | position u64 | root of the tree of that size | the fold's serialisation |
+//	SHA-256 of all before
 //
-// The checksum finds a damaged file. It is no proof of anything: whoever can write the file can make one up, and
-// what depends on the fold is proven by replaying the log.
-const snapshotMagic = "hallmark/snapshot/v1\n"
+// The root ties it to one history of the log: that of a log which was taken back to an older copy, or founded anew,
+// may carry the same origin. It is zero at position 0, where there is no tree. The checksum finds a damaged file. It
+// is no proof of anything: whoever can write the file can make one up, and what depends on the fold is proven by
+// replaying the log.
+const snapshotMagic = "hallmark/snapshot/v2\n"
 
-func encodeSnapshot(position uint64, data []byte) []byte {
-	b := make([]byte, 0, len(snapshotMagic)+8+len(data)+sha256.Size)
+// snapshotHeader is what stands before the fold's serialisation, in bytes.
+const snapshotHeader = len(snapshotMagic) + 8 + sha256.Size
+
+func encodeSnapshot(position uint64, root [sha256.Size]byte, data []byte) []byte {
+	b := make([]byte, 0, snapshotHeader+len(data)+sha256.Size)
 	b = append(b, snapshotMagic...)
 	b = binary.BigEndian.AppendUint64(b, position)
+	b = append(b, root[:]...)
 	b = append(b, data...)
 	sum := sha256.Sum256(b)
 	return append(b, sum[:]...)
 }
 
-func decodeSnapshot(file []byte) (position uint64, data []byte, err error) {
+func decodeSnapshot(file []byte) (position uint64, root [sha256.Size]byte, data []byte, err error) {
 	rest, ok := bytes.CutPrefix(file, []byte(snapshotMagic))
 	if !ok {
-		return 0, nil, fmt.Errorf("does not begin with %q", snapshotMagic)
+		return 0, root, nil, fmt.Errorf("does not begin with %q", snapshotMagic)
 	}
-	if len(rest) < 8+sha256.Size {
-		return 0, nil, fmt.Errorf("%d bytes, want at least %d", len(file), len(snapshotMagic)+8+sha256.Size)
+	if len(file) < snapshotHeader+sha256.Size {
+		return 0, root, nil, fmt.Errorf("%d bytes, want at least %d", len(file), snapshotHeader+sha256.Size)
 	}
 	body := file[:len(file)-sha256.Size]
 	if got, want := sha256.Sum256(body), file[len(body):]; !bytes.Equal(got[:], want) {
-		return 0, nil, fmt.Errorf("checksum %x, want %x", got, want)
+		return 0, root, nil, fmt.Errorf("checksum %x, want %x", got, want)
 	}
-	return binary.BigEndian.Uint64(rest), body[len(snapshotMagic)+8:], nil
+	copy(root[:], rest[8:])
+	return binary.BigEndian.Uint64(rest), root, body[snapshotHeader:], nil
 }
 
 // Steps of a durable write, for tests that fail one of them.

@@ -6,8 +6,8 @@
 //
 // The fold lives in memory and is a function of the log prefix, so losing it costs time and nothing else. A
 // snapshot saves that time: it is the fold's own serialisation with a checksum, replaced as a whole or not at all.
-// A snapshot that is damaged, or of another log or another version of the rules, is not used, and the fold begins
-// at entry 0.
+// A snapshot that is damaged, or of another log, another history of it or another version of the rules, is not used,
+// and the fold begins at entry 0.
 //
 // The fold's outcomes go into the index's rows, and it can say what became of an entry only while it passes it. So
 // the fold must never begin beyond the index, and the order of the two is a rule: the index commits a batch, is made
@@ -39,36 +39,30 @@ type Fold struct {
 	saving    sync.Mutex // one snapshot at a time
 	saved     uint64     // position of the snapshot in the file; guarded by saving
 	hasSaved  bool       // guarded by saving
-	discarded error
+	discarded error      // set by Open
 
 	mu   sync.RWMutex
 	fold *ledger.State // guarded by mu
 }
 
 // Open resumes the fold of the log called origin from the snapshot at path, or begins it at entry 0 if there is none
-// that can be used; Discarded then says why. Roots must not call the Fold, which holds a lock when it asks. An error
-// means that the file could not be read, such as for want of permission.
+// that can be used; Discarded then says why. Roots are of the log as it is now, and tell a snapshot of another history.
+// They must not call the Fold, which holds a lock when it asks. An error means that the file could not be read, such
+// as for want of permission.
 func Open(path, origin string, roots ledger.Roots) (*Fold, error) {
 	f := &Fold{path: path, origin: origin, roots: roots}
-	if err := f.Restore(); err != nil {
+	if err := f.restore(); err != nil {
 		return nil, err
 	}
 	return f, nil
 }
 
-// Discarded returns why the last Restore, Open's among them, did not use the snapshot that it found: an error that
-// wraps ErrSnapshot. It is nil if the snapshot was used or there was none.
-func (f *Fold) Discarded() error {
-	f.saving.Lock()
-	defer f.saving.Unlock()
-	return f.discarded
-}
+// Discarded returns why Open did not use the snapshot that it found: an error that wraps ErrSnapshot. It is nil if
+// the snapshot was used or there was none.
+func (f *Fold) Discarded() error { return f.discarded }
 
-// Restore goes back to the snapshot, or to entry 0 if none can be used: to what is durable, after a batch that was
-// folded could not be committed to the index.
-func (f *Fold) Restore() error {
-	f.saving.Lock()
-	defer f.saving.Unlock()
+// restore begins at the snapshot, or at entry 0 if none can be used.
+func (f *Fold) restore() error {
 	fold, err := f.load()
 	if err != nil && !errors.Is(err, ErrSnapshot) {
 		return fmt.Errorf("restoring the fold from %s: %w", f.path, err)
@@ -77,10 +71,7 @@ func (f *Fold) Restore() error {
 	if fold == nil {
 		fold = ledger.New(f.origin, f.roots)
 	}
-	f.saved = fold.Size()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.fold = fold
+	f.saved, f.fold = fold.Size(), fold
 	return nil
 }
 
@@ -93,7 +84,7 @@ func (f *Fold) load() (*ledger.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	position, data, err := decodeSnapshot(file)
+	position, root, data, err := decodeSnapshot(file)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrSnapshot, err)
 	}
@@ -104,7 +95,22 @@ func (f *Fold) load() (*ledger.State, error) {
 	if fold.Size() != position {
 		return nil, fmt.Errorf("%w: position %d, but the fold is at %d", ErrSnapshot, position, fold.Size())
 	}
+	want, err := f.rootAt(position)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the log's root at size %d: %v", ErrSnapshot, position, err)
+	}
+	if root != want {
+		return nil, fmt.Errorf("%w: of another history of the log: root %x at size %d, the log has %x", ErrSnapshot, root, position, want)
+	}
 	return fold, nil
+}
+
+// rootAt returns the root that a snapshot at a position is tied to.
+func (f *Fold) rootAt(position uint64) (root [32]byte, err error) {
+	if position == 0 {
+		return root, nil
+	}
+	return f.roots.RootAt(position)
 }
 
 // Reset begins the fold again at entry 0. The snapshot stays in its file until the next one replaces it; whoever
@@ -160,8 +166,12 @@ func (f *Fold) Snapshot() error {
 	if f.hasSaved && f.saved == position {
 		return nil
 	}
+	root, err := f.rootAt(position)
+	if err != nil {
+		return fmt.Errorf("asking for the log's root at size %d: %w", position, err)
+	}
 	f.hasSaved = false // until it's certain which of the two the file holds
-	if err := writeDurably(f.path, encodeSnapshot(position, data)); err != nil {
+	if err := writeDurably(f.path, encodeSnapshot(position, root, data)); err != nil {
 		return fmt.Errorf("writing the fold at %d to %s: %w", position, f.path, err)
 	}
 	f.saved, f.hasSaved = position, true

@@ -19,11 +19,20 @@ import (
 
 const origin = "log.example.com/models"
 
-type noRoots struct{}
-
-func (noRoots) RootAt(uint64) ([32]byte, error) {
-	return [32]byte{}, errors.New("no mint asks for a root")
+// A history is a log's roots by the seed that they are made of, as far as it goes.
+type history struct {
+	seed string
+	size uint64
 }
+
+func (h history) RootAt(size uint64) ([32]byte, error) {
+	if size > h.size {
+		return [32]byte{}, fmt.Errorf("size %d, want at most %d", size, h.size)
+	}
+	return sha256.Sum256(fmt.Append(nil, h.seed, size)), nil
+}
+
+var roots = history{"ours", 1000}
 
 // testLog is n entries: models, of which every third would bind a bound name, and things that are no entries.
 func testLog(t *testing.T, n int) []*ledger.Input {
@@ -54,7 +63,7 @@ func testLog(t *testing.T, n int) []*ledger.Input {
 
 func open(t *testing.T, path string) *state.Fold {
 	t.Helper()
-	f, err := state.Open(path, origin, noRoots{})
+	f, err := state.Open(path, origin, roots)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,6 +154,7 @@ func TestUnusable(t *testing.T) {
 	moved := bytes.Clone(good)
 	at := bytes.IndexByte(moved, '\n') + 1
 	binary.BigEndian.PutUint64(moved[at:], 4)
+	const header = 8 + sha256.Size
 	foreign := bytes.Replace(good, []byte(origin), []byte("log.example.com/others"), 1)
 	bad := map[string][]byte{
 		"an empty file":              {},
@@ -155,8 +165,8 @@ func TestUnusable(t *testing.T) {
 		"another position":           resealed(moved),
 		"a fold that goes on":        resealed(append(append(bytes.Clone(good[:len(good)-32]), 0), make([]byte, 32)...)),
 		"another log's snapshot":     resealed(foreign),
-		"a position and no fold":     resealed(append(bytes.Clone(good[:at+8]), make([]byte, 32)...)),
-		"a later version's snapshot": resealed(bytes.Replace(good, []byte("snapshot/v1"), []byte("snapshot/v2"), 1)),
+		"a position and no fold":     resealed(append(bytes.Clone(good[:at+header]), make([]byte, 32)...)),
+		"a later version's snapshot": resealed(bytes.Replace(good, []byte("snapshot/v2"), []byte("snapshot/v3"), 1)),
 	}
 	for i := range good {
 		flipped := bytes.Clone(good)
@@ -181,7 +191,7 @@ func TestUnusable(t *testing.T) {
 }
 
 func TestOpenUnreadable(t *testing.T) {
-	if _, err := state.Open(t.TempDir(), origin, noRoots{}); err == nil || errors.Is(err, state.ErrSnapshot) {
+	if _, err := state.Open(t.TempDir(), origin, roots); err == nil || errors.Is(err, state.ErrSnapshot) {
 		t.Errorf("opening a folder: got error %v, want one of the file system", err)
 	}
 }
@@ -268,7 +278,31 @@ func TestCrashes(t *testing.T) {
 	}
 }
 
-func TestRestoreAndReset(t *testing.T) {
+// TestOtherHistory opens a snapshot over logs that are not the one it was taken of, though they bear its name.
+func TestOtherHistory(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	f := open(t, path)
+	run(t, f, testLog(t, 5), 5)
+	snapshot(t, f)
+	for story, now := range map[string]history{
+		"a log that was founded anew":            {"theirs", 1000},
+		"a log that was taken back to its start": {"ours", 0},
+		"a log that was taken back by one entry": {"ours", 4},
+	} {
+		f, err := state.Open(path, origin, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Position() != 0 || !errors.Is(f.Discarded(), state.ErrSnapshot) {
+			t.Errorf("%s: at %d, discarded %v, want 0 and %v", story, f.Position(), f.Discarded(), state.ErrSnapshot)
+		}
+	}
+	if f, err := state.Open(path, origin, history{"ours", 5}); err != nil || f.Position() != 5 {
+		t.Errorf("its own log, at its size: %v", err)
+	}
+}
+
+func TestReset(t *testing.T) {
 	log := testLog(t, 10)
 	path := filepath.Join(t.TempDir(), "state.db")
 	f := open(t, path)
@@ -276,9 +310,6 @@ func TestRestoreAndReset(t *testing.T) {
 	snapshot(t, f)
 	run(t, f, log, 10)
 	want := digest(f)
-	if err := f.Restore(); err != nil || f.Position() != 4 {
-		t.Errorf("Restore: at %d, %v, want 4", f.Position(), err)
-	}
 	f.Reset()
 	if f.Position() != 0 {
 		t.Errorf("Reset: at %d, want 0", f.Position())
