@@ -100,6 +100,12 @@ func runSuiteCase(t *testing.T, file string, want oms.Fault, negative bool) {
 	if len(c.ExpectedSignedFiles) > 0 && r.Files != len(c.ExpectedSignedFiles) {
 		t.Errorf("%d files hold, want those of %q", r.Files, c.ExpectedSignedFiles)
 	}
+	if !c.Verify.IgnoreUnsignedFiles { // the folder is then what was signed
+		root, _, err := oms.Digest(t.Context(), f, oms.Request{Ignore: c.Verify.IgnorePaths})
+		if err != nil || root != r.Manifest.Root {
+			t.Errorf("the folder hashes to %x, %v; others signed %x", root, err, r.Manifest.Root)
+		}
+	}
 	if c.Method == oms.MethodCertificate && len(r.Warnings) == 0 {
 		t.Error("no warning, though nobody knows when the certificate was used")
 	}
