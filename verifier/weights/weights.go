@@ -122,7 +122,7 @@ type Options struct {
 	Progress func(done, total uint64)
 }
 
-// Digest hashes the folder (or single file) o.Tree.Root of fsys. It reads each byte once (an index of shards twice). The
+// Digest hashes the folder (or single file) o.Tree.Root of fsys. It reads each byte once (headers, and an index of shards, twice). The
 // headers of safetensors and GGUF files, and the indexes, are all read and checked first, so that a malformed one is reported before hours of hashing.
 //
 // The error is a *filetree.Error for a path or link that is refused, a *FormatError for a malformed file, or wraps

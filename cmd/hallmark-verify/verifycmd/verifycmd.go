@@ -230,8 +230,8 @@ func (o *options) subject() (*verifier.Subject, error) {
 	} else if !info.IsDir() {
 		s.FS, s.Root = os.DirFS(filepath.Dir(root)), filepath.Base(root)
 	}
-	if !info.IsDir() {
-		return s, nil
+	if !info.IsDir() || o.bundle == stdin {
+		return s, nil // a file named "-" in the folder is no bundle, but a file
 	}
 	if b, err := filepath.Abs(o.bundle); err == nil {
 		if rel, err := filepath.Rel(root, b); err == nil && filepath.IsLocal(rel) && filepath.Base(rel) == rel {
@@ -274,10 +274,13 @@ func (o *options) print(report *verifier.Report, stdout, stderr io.Writer, progr
 	return code
 }
 
+// stdin is the bundle's or opening's name for standard input.
+const stdin = "-"
+
 // readBounded reads a file of at most so many bytes, or standard input.
 func readBounded(name string, most int64) ([]byte, error) {
 	in := os.Stdin
-	if name != "-" {
+	if name != stdin {
 		f, err := os.Open(name)
 		if err != nil {
 			return nil, err
