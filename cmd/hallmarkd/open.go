@@ -195,10 +195,19 @@ func open(ctx context.Context, dir folder, c *config, lock *tlog.Lock, logger *s
 	if err != nil {
 		return nil, cli.Fail(cli.ExitUnknown, "BLOBS_FAILED", "opening the blobs", err)
 	}
-	o.registry, err = registry.Open(ctx, registry.Config{
+	parts := registry.Config{
 		Origin: c.Origin, Trust: trust, Log: o.log.engine, Publication: o.log.publication, Prover: prover,
 		Index: o.index, State: fold, Blobs: blobs, Logger: logger,
-	})
+	}
+	o.registry, err = registry.Open(ctx, parts)
+	if errors.Is(err, registry.ErrOtherHistory) {
+		logger.Warn("the index is rebuilt from the log", "reason", err)
+		if err := o.renewIndex(ctx, dir, c, logger); err != nil {
+			return nil, err
+		}
+		parts.Index = o.index
+		o.registry, err = registry.Open(ctx, parts)
+	}
 	if err != nil {
 		return nil, cli.Fail(cli.ExitUnknown, "REGISTRY_FAILED", "opening the registry", err)
 	}
@@ -221,6 +230,18 @@ func openIndex(ctx context.Context, dir folder, c *config, logger *slog.Logger) 
 			WithHint("hallmarkd rebuild --data %s", dir)
 	}
 	return idx, nil
+}
+
+// renewIndex removes an index that holds another history of this very log, as
+// after a copy of the folder was put back in part, and makes a new one.
+func (o *opened) renewIndex(ctx context.Context, dir folder, c *config, logger *slog.Logger) error {
+	err := o.index.Close()
+	o.index = nil
+	if err = errors.Join(err, sqlite.Remove(dir.index())); err != nil {
+		return cli.Fail(cli.ExitUnknown, "INDEX_FAILED", "removing the index", err)
+	}
+	o.index, err = openIndex(ctx, dir, c, logger)
+	return err
 }
 
 // close ends the parts in the reverse of their order.

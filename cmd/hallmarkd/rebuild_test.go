@@ -58,6 +58,31 @@ func TestRebuild(t *testing.T) {
 	}
 }
 
+// TestIndexOfAnotherHistory puts index and fold of one history of the log into
+// the folder of another, as somebody does who restores a folder in part.
+func TestIndexOfAnotherHistory(t *testing.T) {
+	ours := found(t)
+	theirs := filepath.Join(t.TempDir(), "data")
+	clone(t, ours, theirs)
+	fill := func(dir string, n uint64) *load {
+		l, s := newLoad(t, dir), serve(t, dir)
+		l.publish(s, n)
+		s.stop()
+		return l
+	}
+	l := fill(ours, 10)
+	fill(theirs, 20)
+	for _, name := range []string{"index.db", "state.db"} {
+		remove(t, filepath.Join(ours, name))
+		write(t, filepath.Join(ours, name), read(t, filepath.Join(theirs, name)))
+	}
+	s := serve(t, ours)
+	l.checkEntries(s, l.checkTiles(s))
+	l.publish(s, 10)
+	l.checkEntries(s, l.checkTiles(s))
+	s.stop()
+}
+
 // TestRebuildCutOff kills rebuild as soon as it begins a new index.
 func TestRebuildCutOff(t *testing.T) {
 	dir := found(t)
