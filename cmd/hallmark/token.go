@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-registry/hallmark/cmd/internal/cli"
 	"github.com/hallmark-registry/hallmark/registry/client"
 	"github.com/hallmark-registry/hallmark/verifier/bundle"
+	"github.com/hallmark-registry/hallmark/verifier/checkpoint"
 	"github.com/hallmark-registry/hallmark/verifier/entry"
 	"github.com/hallmark-registry/hallmark/verifier/ledger"
 )
@@ -133,8 +135,9 @@ func transferCommand(s *session) *cobra.Command {
 0.5. A transfer takes effect once: it carries the account's next nonce, and is
 void 1,000,000 entries from now.
 
-If the outcome stays unknown (a timeout, a broken connection), repeat the command
-with the --nonce that it printed: then at most one of the two takes effect.`,
+If it fails, whether the outcome is unknown (a timeout, a broken connection) or the
+server refuses it, repeat the command with the --nonce that it printed: then at
+most one of the two takes effect.`,
 		Example: "  hallmark token transfer --to bob.key.pub --amount 2.5 --key ann.key",
 		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -182,34 +185,64 @@ func (r *transferRun) run(ctx context.Context, s *session) error {
 	if err != nil {
 		return cli.Usage("--amount: %v", err)
 	}
-	a, err := c.askAccount(ctx, from)
+	expires, err := c.expiry(ctx)
 	if err != nil {
 		return err
 	}
 	if !r.nonceGiven {
+		a, err := c.askAccount(ctx, from)
+		if err != nil {
+			return err
+		}
 		r.nonce = a.Nonce
-		s.status("nonce %d, void from entry %d on", r.nonce, a.TreeSize+transferLife)
 	}
 	e, err := ledger.Sign(&ledger.Transfer{
-		Spend: ledger.Spend{Ledger: id, Account: from, Nonce: r.nonce, Expires: a.TreeSize + transferLife},
+		Spend: ledger.Spend{Ledger: id, Account: from, Nonce: r.nonce, Expires: expires},
 		To:    to, Amount: amount,
 	}, key)
 	if err != nil {
 		return cli.Fail(cli.ExitUsage, "BODY_MALFORMED", "signing the transfer", err)
 	}
+	s.status("nonce %d, void from entry %d on", r.nonce, expires)
 	err = c.submit(ctx, "transferring "+r.amount, e, r.out, ledgerResult{
 		Account: from.String(), To: to.String(), Amount: amount.String(),
 		shownAmount: tokens(amount, int(genesis.Decimals), genesis.Symbol)})
-	return r.unknownHint(err)
+	return r.againHint(err)
 }
 
-// unknownHint keeps a transfer whose outcome is unknown from being made twice.
-func (r *transferRun) unknownHint(err error) error {
-	var e *cli.Error
-	if errors.As(err, &e) && e.Code == cli.ExitUnknown {
-		return e.WithHint("it may still take effect: repeat it with --nonce %d, and at most one of the two does", r.nonce)
+// expiry returns the entry from which on a transfer signed now is void. It counts
+// from a checkpoint that holds under the policy: a size that the server merely
+// says could keep the transfer alive for ever.
+func (c *connection) expiry(ctx context.Context) (uint64, error) {
+	head, err := call(ctx, c.session, "asking for the checkpoint", func(ctx context.Context) (*checkpoint.Verified, error) {
+		_, head, err := c.Checkpoint(ctx)
+		return head, err
+	})
+	if err != nil {
+		return 0, err
 	}
-	return err
+	if head.Size > math.MaxUint64-transferLife {
+		return 0, cli.Fail(cli.ExitPolicy, "LOG_FULL", "signing the transfer", fmt.Errorf("the log has %d entries, and no transfer can end after %d more", head.Size, transferLife))
+	}
+	return head.Size + transferLife, nil
+}
+
+// againHint keeps a transfer from being made twice. It is for every failure after
+// the signature, since whoever has the entry can log it: that the server refuses
+// it is the server's word.
+func (r *transferRun) againHint(err error) error {
+	if err == nil {
+		return nil
+	}
+	var e *cli.Error
+	if !errors.As(err, &e) {
+		e = cli.Fail(cli.ExitUnknown, "UNKNOWN", "transferring "+r.amount, err)
+	}
+	before := ""
+	if e.Hint != "" {
+		before = e.Hint + "; "
+	}
+	return e.WithHint("%sit may still take effect: repeat it with --nonce %d, and at most one of the two does", before, r.nonce)
 }
 
 func balanceCommand(s *session) *cobra.Command {
