@@ -38,6 +38,7 @@ func TestAPublisherThatDoesNotReadIsLeft(t *testing.T) {
 			for sent < entries && deaf.Send(&pb.PublishEntriesRequest{Entry: make([]byte, 1000)}) == nil {
 				sent++
 			}
+			deaf.CloseSend()
 		}()
 		synctest.Wait() // until nothing moves any more
 		if sent == entries {
