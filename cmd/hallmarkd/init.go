@@ -232,7 +232,9 @@ func trustPolicy(log *checkpoint.Key) []byte {
 	return fmt.Appendf(nil, `# Whom to believe about this log (c2sp.org/tlog-policy).
 # No witness vouches for it yet: with "quorum none" the log's own signature is
 # all there is, and a log that shows different trees to different people goes
-# unnoticed. Add witness lines and a quorum to change that.
+# unnoticed. Verifiers may add witness lines and a quorum to their copies. This
+# file is also the server's own, which gathers no cosignatures: with a quorum that
+# its log cannot meet it refuses to start.
 log %s
 quorum none
 `, log)

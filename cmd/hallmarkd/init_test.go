@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/hallmark-registry/hallmark/registry/tlog"
+	"github.com/hallmark-registry/hallmark/verifier/checkpoint"
 )
 
 func TestInitMakesALog(t *testing.T) {
@@ -49,6 +51,37 @@ func TestInitNeverTouchesALog(t *testing.T) {
 	if after := tree(t, dir); after != before {
 		t.Errorf("a refused init changed the log: it was\n%sand is\n%s", before, after)
 	}
+}
+
+// The server verifies its own receipts by its policy, and asks no witness. One
+// that asks for witnesses, or believes another log, would let no entry through.
+func TestServeRefusesAPolicyThatItsLogDoesNotMeet(t *testing.T) {
+	dir := found(t)
+	path := filepath.Join(dir, "trust.policy")
+	own, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := os.ReadFile(filepath.Join(found(t), "trust.policy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	witness, err := checkpoint.GenerateSigner("witness.example", checkpoint.AlgCosignature, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	witnessed := strings.Replace(string(own), "quorum none\n", fmt.Sprintf("witness w %s\nquorum w\n", witness.Key()), 1)
+	for _, c := range []struct{ story, policy, hint string }{
+		{"a witness more", witnessed, "hint: hallmarkd gathers no cosignatures"},
+		{"another log", string(other), "hint: it must name this log: log " + origin + "+"},
+	} {
+		t.Run(c.story, func(t *testing.T) {
+			write(t, path, []byte(c.policy))
+			refuse(t, 2, c.hint, serveArgs(dir)...)
+		})
+	}
+	write(t, path, own)
+	serve(t, dir).stop()
 }
 
 // tree lists the files below dir with size and time.

@@ -98,6 +98,25 @@ func (l *openedLog) settle(ctx context.Context) error {
 	return nil
 }
 
+// trusted refuses a policy that the log's own checkpoint does not satisfy. Every
+// receipt is verified under it before it is handed out, so that a server which
+// started anyhow would take entries on, log them, and say that it failed.
+func (l *openedLog) trusted(trust *checkpoint.Policy, dir folder) error {
+	head := l.publication.Latest()
+	if head == nil || head.Size == 0 {
+		return nil // nothing was promised yet
+	}
+	_, err := trust.Verify(head.Note)
+	if err == nil {
+		return nil
+	}
+	e := cli.Fail(cli.ExitUsage, "POLICY_UNMET", "verifying the log's checkpoint by "+dir.policy(), err)
+	if errors.Is(err, checkpoint.ErrQuorum) {
+		return e.WithHint("hallmarkd gathers no cosignatures: ask for witnesses in verifiers' copies, and leave \"quorum none\" here")
+	}
+	return e.WithHint("it must name this log: log %s", l.signer.Key())
+}
+
 // logError gives errors of the log their exit codes. That a log differs from
 // what was signed is an alarm; that it cannot be read is not. An error that has
 // its code keeps it.
@@ -178,6 +197,9 @@ func open(ctx context.Context, dir folder, c *config, lock *tlog.Lock, logger *s
 		return nil, err
 	}
 	if err := o.log.settle(ctx); err != nil {
+		return nil, err
+	}
+	if err := o.log.trusted(trust, dir); err != nil {
 		return nil, err
 	}
 	if o.index, err = openIndex(ctx, dir, c, logger); err != nil {
