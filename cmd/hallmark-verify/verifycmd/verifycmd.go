@@ -39,9 +39,10 @@ Flags:
   --opening FILE      prove that this one record is in the dataset of the bundle
   --tensor NAME       compare this one tensor of PATH alone, by the bundle's manifest
   --range FILE:A:B    compare the bytes of FILE from A to before B alone, by the
-                      bundle's manifest; reads all of the tensor or raw file around them
-  --chunks FILE       chunk list of that tensor or raw file: then --range reads 1 MiB
-                      pieces alone ("hallmark digest --chunks" writes the lists)
+                      bundle's manifest; reads FILE's header, which says what is where,
+                      and all of the tensor or raw file around them
+  --chunks FILE       chunk list of that tensor or raw file: then --range reads of it
+                      1 MiB pieces alone ("hallmark digest --chunks" writes the lists)
   --follow-links      read the targets of symbolic links inside PATH (and inside the
                       blobs of its Hugging Face cache)
   --format FORMAT     text (default) or json
