@@ -47,7 +47,7 @@ func readStanding(s *pb.Standing) Standing {
 // A Page is a part of a listing. All pages of one listing have the same
 // TreeSize.
 type Page struct {
-	Entries  []Entry // ascending by index
+	Entries  []Entry // ascending by index; a search may have pages without any
 	TreeSize uint64
 }
 
