@@ -37,7 +37,7 @@ func canonical(c ledger.Code) Code {
 		return InvalidArgument
 	case ledger.NameBound, ledger.NamespaceClaimed, ledger.SerialUsed, ledger.AlreadyMinted:
 		return AlreadyExists
-	case ledger.NameHeld, ledger.NamespaceRegistrars, ledger.SignerUnlisted, ledger.QuorumUnmet, ledger.MintNotBeneficiary, ledger.AccountSigner:
+	case ledger.NameHeld, ledger.NamespaceRegistrars, ledger.NamespaceHolder, ledger.SignerUnlisted, ledger.QuorumUnmet, ledger.MintNotBeneficiary, ledger.AccountSigner:
 		return PermissionDenied
 	case ledger.Undecided:
 		return Unavailable
