@@ -27,6 +27,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -134,8 +135,14 @@ func New(reg Registry, o Options) *Server {
 	return s
 }
 
-// Serve accepts connections until Drain, and then returns nil.
-func (s *Server) Serve(lis net.Listener) error { return s.grpc.Serve(lis) }
+// Serve accepts connections until Drain, and then returns nil. A Drain that came
+// first leaves it nothing to do.
+func (s *Server) Serve(lis net.Listener) error {
+	if err := s.grpc.Serve(lis); !errors.Is(err, grpc.ErrServerStopped) {
+		return err
+	}
+	return nil
+}
 
 // SetServing makes the health service say whether the registry can publish: nil
 // is SERVING, an error NOT_SERVING. It may be called as often as one likes; what
